@@ -1,0 +1,6 @@
+"""The ``leap-avvp`` command."""
+
+
+def main() -> int:
+    """Run."""
+    return 0

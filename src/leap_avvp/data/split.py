@@ -1,0 +1,59 @@
+"""One split of videos in memory, and the protocol of the things that yield one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DataSource", "SplitData"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitData:
+    """The videos of one split. N videos, T = 10 segments, C = 25 classes; features and labels float32, truth bool."""
+
+    split: str
+    """``train``, ``val`` or ``test``."""
+    filenames: list[str]
+    """Length N, ``<11-character id>_<start>_<end>`` as the annotation files have them."""
+    audio: NDArray[np.float32]
+    """(N, T, 128)"""
+    video_2d: NDArray[np.float32]
+    """(N, T, 2048), the mean of each second's 8 frames."""
+    video_3d: NDArray[np.float32]
+    """(N, T, 512)"""
+    video_label: NDArray[np.float32]
+    """(N, C) weak labels, 0 or 1."""
+    segment_audio: NDArray[np.float32] | None = None
+    """(N, T, C) training targets of the audio segments (train only)."""
+    segment_visual: NDArray[np.float32] | None = None
+    """(N, T, C) training targets of the visual segments (train only)."""
+    video_audio: NDArray[np.float32] | None = None
+    """(N, C) video-level audio targets where they differ from "any segment" (train only)."""
+    video_visual: NDArray[np.float32] | None = None
+    """(N, C) video-level visual targets where they differ from "any segment" (train only)."""
+    target_audio: NDArray[np.bool_] | None = None
+    """(N, T, C) dense truth (always for val and test; for train only where a simulator knows it)."""
+    target_visual: NDArray[np.bool_] | None = None
+    """(N, T, C) dense truth, as above."""
+
+    def __len__(self) -> int:
+        return len(self.filenames)
+
+
+class DataSource(Protocol):
+    """Where splits come from: a folder in the real layout, or the simulator."""
+
+    name: str
+    """``llp`` or ``simulated``; every reported number carries it."""
+
+    def describe(self) -> dict[str, object]:
+        """Return plain facts about the source (sizes, seed or root, dirt counts) for reports and ``metrics.json``."""
+        ...
+
+    def load(self, split: str) -> SplitData:
+        """Return one split, checked."""
+        ...

@@ -1,0 +1,91 @@
+"""What flows between the parts: a batch, the encoder's output and the parser's output. Fields name their axes.
+
+B videos, T = 10 segments, C = 25 classes, D = 512 features, H attention heads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import NotRequired, TypedDict
+
+from torch import Tensor
+
+__all__ = ["Batch", "EncoderOutput", "ParserOutput"]
+
+
+class Batch(TypedDict):
+    """Videos of one step, as every data source yields them. All tensors float32 unless said otherwise."""
+
+    video_id: list[str]
+    """Length B, 11-character ids."""
+    audio: Tensor
+    """(B, T, 128) VGGish."""
+    video_2d: Tensor
+    """(B, T, 2048) ResNet-152, the mean over each second's 8 frames (or (B, 8 T, 2048), unpooled)."""
+    video_3d: Tensor
+    """(B, T, 512) R(2+1)D-18."""
+    video_label: Tensor
+    """(B, C) weak label, 0 or 1."""
+    segment_audio: NotRequired[Tensor]
+    """(B, T, C) training only: audio pseudo labels, or the repeated weak label where there are none."""
+    segment_visual: NotRequired[Tensor]
+    """(B, T, C) training only: as above, for the visual modality."""
+    video_audio: NotRequired[Tensor]
+    """(B, C) training only: the audio video-level target where it is not "any segment"."""
+    video_visual: NotRequired[Tensor]
+    """(B, C) training only: as above, for the visual modality."""
+    target_audio: NotRequired[Tensor]
+    """(B, T, C) bool, validation and test only: the dense truth."""
+    target_visual: NotRequired[Tensor]
+    """(B, T, C) bool, validation and test only: the dense truth."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderOutput:
+    """Context-aware segment features of the two modalities."""
+
+    audio: Tensor
+    """(B, T, D)"""
+    visual: Tensor
+    """(B, T, D)"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ParserOutput(Mapping[str, Tensor]):
+    """All that a parser says of a batch; also a read-only mapping from field name to tensor (fields that are None left out)."""
+
+    video_prob: Tensor
+    """(B, C) the event occurs in the video; hard 0 or 1 for LEAP."""
+    audio_prob: Tensor
+    """(B, C) the event is heard somewhere in the video."""
+    visual_prob: Tensor
+    """(B, C) the event is seen somewhere in the video."""
+    segment_audio_prob: Tensor
+    """(B, T, C)"""
+    segment_visual_prob: Tensor
+    """(B, T, C)"""
+    audio_feature: Tensor
+    """(B, T, D) the encoder's output, which the alignment loss compares."""
+    visual_feature: Tensor
+    """(B, T, D)"""
+    label_audio_feature: Tensor | None = None
+    """(B, C, D) LEAP only: label features after the block that is read."""
+    label_visual_feature: Tensor | None = None
+    """(B, C, D) LEAP only."""
+    audio_attention: Tensor | None = None
+    """(B, H, C, T) LEAP only: cross-modal attention, softmax over the segments, of the block that is read."""
+    visual_attention: Tensor | None = None
+    """(B, H, C, T) LEAP only."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        value = getattr(self, name, None) if name in self.__dataclass_fields__ else None
+        if value is None:
+            raise KeyError(name)
+        return value  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[str]:
+        return (field.name for field in dataclasses.fields(self) if getattr(self, field.name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
