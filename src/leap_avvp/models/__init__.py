@@ -1,1 +1,9 @@
-"""."""
+"""Models: front end, encoders, decoders, label queries and the parser that joins them."""
+
+from leap_avvp.models.decoders import LEAPDecoder, MMILDecoder
+from leap_avvp.models.encoders import HAN, MMPyramid
+from leap_avvp.models.frontend import Frontend
+from leap_avvp.models.label_queries import LabelQueries
+from leap_avvp.models.parser import VideoParser
+
+__all__ = ["HAN", "Frontend", "LEAPDecoder", "LabelQueries", "MMILDecoder", "MMPyramid", "VideoParser"]

@@ -1,0 +1,45 @@
+"""MMIL, the attentive multimodal multiple-instance pooling (Tian et al., ECCV 2020): the baseline decoder."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from leap_avvp.llp import NUM_CLASSES
+from leap_avvp.types import EncoderOutput, ParserOutput
+
+__all__ = ["MMILDecoder"]
+
+
+class MMILDecoder(nn.Module):
+    """Segment probabilities pooled by attention over time and over modalities into video-level ones.
+
+    The released MM-Pyramid program stacks the visual stream first and then calls the first stream audio; here the names
+    are the right ones.
+    """
+
+    def __init__(self, dim: int = 512, num_classes: int = NUM_CLASSES) -> None:
+        super().__init__()
+        self.dim = dim
+        self.probability = nn.Linear(dim, num_classes)
+        self.time_attention = nn.Linear(dim, num_classes)
+        self.modality_attention = nn.Linear(dim, num_classes)
+
+    def forward(self, encoded: EncoderOutput) -> ParserOutput:
+        """Decode (B, T, D) features of both modalities."""
+        streams = torch.stack((encoded.audio, encoded.visual), dim=2)  # (B, T, 2, D)
+        segment_prob = self.probability(streams).sigmoid()  # (B, T, 2, C)
+        over_time = self.time_attention(streams).softmax(dim=1)
+        over_modality = self.modality_attention(streams).softmax(dim=2)
+        pooled = over_time * segment_prob
+        audio_prob, visual_prob = pooled.sum(dim=1).unbind(dim=1)  # (B, C) each
+        return ParserOutput(
+            # Both softmaxes make a convex sum; rounding must not carry it past 1, where the loss is not defined.
+            video_prob=(over_modality * pooled).sum(dim=(1, 2)).clamp(max=1.0),
+            audio_prob=audio_prob.clamp(max=1.0),
+            visual_prob=visual_prob.clamp(max=1.0),
+            segment_audio_prob=segment_prob[:, :, 0],
+            segment_visual_prob=segment_prob[:, :, 1],
+            audio_feature=encoded.audio,
+            visual_feature=encoded.visual,
+        )

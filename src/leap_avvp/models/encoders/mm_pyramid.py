@@ -1,0 +1,123 @@
+"""MM-Pyramid, the multimodal pyramid attentional network (Yu et al., ACM MM 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from leap_avvp.models.attention import PreNormBlock, banded_mask
+from leap_avvp.types import EncoderOutput
+
+__all__ = ["DilatedConvolution", "LevelFusion", "MMPyramid", "PyramidLevel"]
+
+
+class DilatedConvolution(nn.Module):
+    """Conv1d(k = 3, dilated) -> ReLU -> Conv1d(k = 1), residual, ReLU, over time: (B, T, D) -> (B, T, D)."""
+
+    def __init__(self, dim: int, dilation: int) -> None:
+        super().__init__()
+        self.wide = nn.Conv1d(dim, dim, kernel_size=3, dilation=dilation, padding=dilation)
+        self.point = nn.Conv1d(dim, dim, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x`` (B, T, D) over T."""
+        out = self.point(self.wide(x.transpose(1, 2)).relu()).transpose(1, 2)
+        return (out + x).relu()
+
+
+class Gate(nn.Module):
+    """``sigmoid(W1 [s; c]) * s + sigmoid(W2 [s; c]) * c`` of a self- and a cross-attended stream."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.own = nn.Linear(2 * dim, dim)
+        self.cross = nn.Linear(2 * dim, dim)
+
+    def forward(self, own: Tensor, cross: Tensor) -> Tensor:
+        """Gate two streams (B, T, D) into one."""
+        both = torch.cat((own, cross), dim=-1)
+        gated: Tensor = self.own(both).sigmoid() * own + self.cross(both).sigmoid() * cross
+        return gated
+
+
+class PyramidLevel(nn.Module):
+    """Banded self- and cross-attention, gates and dilated convolutions at one temporal scale.
+
+    Position i sees j with ``|i - j| <= dilation``. Self-attention, gate and convolution have weights of their own for
+    each modality; the cross-attention's weights serve both directions.
+    """
+
+    def __init__(self, dim: int, dilation: int, **block: float) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.audio_self = PreNormBlock(dim, **block)  # type: ignore[arg-type]
+        self.visual_self = PreNormBlock(dim, **block)  # type: ignore[arg-type]
+        self.cross = PreNormBlock(dim, **block)  # type: ignore[arg-type]
+        self.audio_gate = Gate(dim)
+        self.visual_gate = Gate(dim)
+        self.audio_convolution = DilatedConvolution(dim, dilation)
+        self.visual_convolution = DilatedConvolution(dim, dilation)
+
+    def forward(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor]:
+        """Refine ``audio`` and ``visual`` (B, T, D)."""
+        mask = banded_mask(audio.shape[1], self.dilation, audio.device)
+        crossed = self.cross(torch.cat((audio, visual)), torch.cat((visual, audio)), mask)
+        audio_crossed, visual_crossed = crossed.chunk(2)
+        gated_audio = self.audio_gate(self.audio_self(audio, audio, mask), audio_crossed)
+        gated_visual = self.visual_gate(self.visual_self(visual, visual, mask), visual_crossed)
+        return self.audio_convolution(gated_audio), self.visual_convolution(gated_visual)
+
+
+class LevelFusion(nn.Module):
+    """At each second the levels' vectors are tokens of one attention layer; their gated sum is the output."""
+
+    def __init__(self, dim: int, **block: float) -> None:
+        super().__init__()
+        self.block = PreNormBlock(dim, **block)  # type: ignore[arg-type]
+        self.select = nn.Linear(dim, 1)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Fuse L tensors (B, T, D) into one."""
+        stacked = torch.stack(tuple(levels), dim=2)  # (B, T, L, D)
+        tokens = stacked.flatten(0, 1)
+        tokens = self.block(tokens, tokens)
+        fused = (self.select(tokens).sigmoid() * tokens).sum(dim=1)
+        return fused.unflatten(0, stacked.shape[:2])
+
+
+class MMPyramid(nn.Module):
+    """Pyramid levels of growing dilation, fused over levels at each second."""
+
+    def __init__(
+        self,
+        dim: int = 512,
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        num_heads: int = 8,
+        feed_forward_dim: int = 512,
+        dropout: float = 0.2,
+        attention_dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if not dilations:
+            raise ValueError("dilations: expected at least one level, found none")
+        self.dim = dim
+        block = {
+            "num_heads": num_heads,
+            "feed_forward_dim": feed_forward_dim,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+        }
+        self.levels = nn.ModuleList(PyramidLevel(dim, dilation, **block) for dilation in dilations)
+        self.audio_fusion = LevelFusion(dim, **block)
+        self.visual_fusion = LevelFusion(dim, **block)
+
+    def forward(self, audio: Tensor, visual: Tensor) -> EncoderOutput:
+        """Encode ``audio`` and ``visual`` (B, T, D)."""
+        audio_levels, visual_levels = [], []
+        for level in self.levels:
+            audio, visual = level(audio, visual)
+            audio_levels.append(audio)
+            visual_levels.append(visual)
+        return EncoderOutput(self.audio_fusion(audio_levels), self.visual_fusion(visual_levels))

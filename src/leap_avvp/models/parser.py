@@ -1,0 +1,47 @@
+"""The parser: front end, encoder and decoder, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from leap_avvp.errors import ConfigError
+from leap_avvp.models.frontend import Frontend
+from leap_avvp.types import EncoderOutput, ParserOutput
+
+__all__ = ["VideoParser"]
+
+
+class VideoParser(nn.Module):
+    """Says which events a video holds, in which second, heard or seen. Any encoder goes with any decoder.
+
+    Args:
+        encoder: ``(audio (B, T, D), visual (B, T, D)) -> EncoderOutput``, with its width as ``encoder.dim``.
+        decoder: ``EncoderOutput -> ParserOutput``, with its width as ``decoder.dim``.
+        frontend: input features to two streams of width D; None takes the one of LLP's three features.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, frontend: Frontend | None = None) -> None:
+        super().__init__()
+        if encoder.dim != decoder.dim:
+            raise ConfigError(
+                f"encoder.dim and decoder.dim: expected the same width, found {encoder.dim} and {decoder.dim}"
+            )
+        self.frontend = frontend or Frontend(dim=int(encoder.dim))  # type: ignore[arg-type]
+        self.encoder = encoder
+        self.decoder = decoder
+        self.released_extras: dict[str, Tensor] | None = None
+        """Parameters of a released program that it never uses, kept only to give them back."""
+
+    def forward(self, *, audio: Tensor, video_2d: Tensor, video_3d: Tensor, **_: Any) -> ParserOutput:
+        """Parse videos; further entries of a batch are ignored, so that ``parser(**batch)`` works.
+
+        Args:
+            audio: (B, T, 128)
+            video_2d: (B, 8 T, 2048) frames, or (B, T, 2048) already averaged over each second
+            video_3d: (B, T, 512)
+        """
+        encoded: EncoderOutput = self.encoder(*self.frontend(audio, video_2d, video_3d))
+        out: ParserOutput = self.decoder(encoded)
+        return out
