@@ -1,0 +1,67 @@
+"""Simulated pseudo labels: what imperfect audio and visual teachers say of the training videos.
+
+They stand for VALOR's (Lai, Chen and Wang, "Modality-Independent Teachers Meet Weakly-Supervised Audio-Visual Event
+Parser", NeurIPS 2023), which are CLAP's and CLIP's zero-shot answers, thresholded and masked by the weak label. How
+often the simulated teachers err is our choice, not a figure of that paper.
+
+A teacher's score of an event is the truth smoothed over neighbouring seconds, plus an error of the whole event (the
+teacher knows a class badly, or is fooled by the other modality) and an error that drifts in time. So mistakes come in
+runs: a missed event, a wrong event, a boundary that is off, a gap. The errors differ in size by class and modality.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS
+
+__all__ = ["Agreement", "agreement", "draw_pseudo_labels"]
+
+_WORLD = 20_230_531
+# (audio, visual): error of a whole event, error that drifts, and the threshold.
+_EVENT_ERROR = (0.42, 0.38)
+_DRIFT_ERROR = (0.22, 0.20)
+_THRESHOLD = (0.50, 0.50)
+
+
+class Agreement(NamedTuple):
+    """How pseudo labels agree with the truth, over all (video, second, class) cells."""
+
+    precision: float
+    recall: float
+
+
+def draw_pseudo_labels(
+    truth: tuple[NDArray[np.bool_], NDArray[np.bool_]], weak: NDArray[np.bool_], rng: np.random.Generator, error: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the audio and the visual pseudo labels, (N, T, C) of 0 and 1, zero outside the weak label.
+
+    ``error`` scales both errors; 0 gives the truth. The labels of the first n videos do not depend on the others.
+    """
+    difficulty = np.random.default_rng(_WORLD).uniform(0.6, 1.4, (2, NUM_CLASSES))
+    video, event = np.nonzero(weak)
+    normal = rng.standard_normal((len(video), 2, NUM_SEGMENTS + 1))
+    labels = []
+    for modality in (0, 1):
+        cells = truth[modality][video, :, event].astype(np.float64)  # (E, T)
+        padded = np.pad(cells, ((0, 0), (1, 1)), mode="edge")
+        score = 0.2 * padded[:, :-2] + 0.6 * cells + 0.2 * padded[:, 2:]
+        drift = normal[:, modality, 1:]
+        for second in range(1, NUM_SEGMENTS):
+            drift[:, second] = 0.6 * drift[:, second - 1] + 0.8 * drift[:, second]
+        size = error * difficulty[modality, event][:, None]
+        score += size * (_EVENT_ERROR[modality] * normal[:, modality, :1] + _DRIFT_ERROR[modality] * drift)
+        label = np.zeros(truth[modality].shape, dtype=np.float32)
+        label[video, :, event] = score > _THRESHOLD[modality]
+        labels.append(label)
+    return labels[0], labels[1]
+
+
+def agreement(pseudo: NDArray[np.float32], truth: NDArray[np.bool_]) -> Agreement:
+    """Return precision and recall of ``pseudo`` against ``truth``, both (N, T, C)."""
+    said = pseudo > 0.5
+    hits = float((said & truth).sum())
+    return Agreement(hits / max(float(said.sum()), 1.0), hits / max(float(truth.sum()), 1.0))
