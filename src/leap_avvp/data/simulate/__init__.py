@@ -1,8 +1,9 @@
-"""A simulator in LLP's shapes and label statistics; the default data source, because LLP's features are not public here.
+"""A simulator in LLP's shapes and label statistics: the data source for those who do not have LLP's features.
 
 Everything it yields is simulated, and no score on it can be compared with a published one.
 """
 
+from leap_avvp.data.simulate.features import simulated_label_embedding
 from leap_avvp.data.simulate.source import SimulatedLLP
 
-__all__ = ["SimulatedLLP"]
+__all__ = ["SimulatedLLP", "simulated_label_embedding"]

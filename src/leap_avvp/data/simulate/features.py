@@ -32,7 +32,7 @@ from leap_avvp.llp import (
     VISUAL_3D_DIM,
 )
 
-__all__ = ["VideoFeatures", "draw_features", "draw_frames", "label_embedding"]
+__all__ = ["VideoFeatures", "draw_features", "draw_frames", "simulated_label_embedding"]
 
 _WORLD = 20_240_708
 _LATENT = 48
@@ -135,10 +135,9 @@ def draw_features(
     heard, seen = latent
     views = []
     for rotation, hidden, extra in zip(world.rotation, (heard, seen, seen), (0.0, 0.5, 0.5), strict=True):
-        if extra:
-            hidden = hidden + np.float32(extra * noise * _NOISE) * _noise(rng)
         white = rng.standard_normal((NUM_SEGMENTS, rotation.shape[1]), dtype=np.float32)
-        views.append(hidden @ rotation + np.float32(_WHITE) * white)
+        noisy = hidden + np.float32(extra * noise * _NOISE) * _noise(rng) if extra else hidden
+        views.append(noisy @ rotation + np.float32(_WHITE) * white)
     return VideoFeatures(*views)
 
 
@@ -152,7 +151,7 @@ def _distractor(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _noise(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return (T, K) noise of about unit variance: a part for the whole video, a part correlated in time, heavy tails."""
+    """Return (T, K) noise of about unit variance: constant over the video, correlated in time, and heavy-tailed."""
     background = rng.standard_normal(_LATENT, dtype=np.float32)
     steps = rng.standard_normal((NUM_SEGMENTS, _LATENT), dtype=np.float32)
     for second in range(1, NUM_SEGMENTS):
@@ -172,8 +171,8 @@ def draw_frames(filename: str, pooled: NDArray[np.float32], *, seed: int) -> NDA
     return (pooled[:, None] + change).reshape(-1, pooled.shape[1])
 
 
-def label_embedding() -> NDArray[np.float32]:
-    """Return (C, 300) simulated label embeddings: related classes are near, norms 5 to 7. Nothing of GloVe is in them."""
+def simulated_label_embedding() -> NDArray[np.float32]:
+    """Return (C, 300) simulated label embeddings: related classes are near, norms 5 to 7, nothing of GloVe in them."""
     rng = np.random.default_rng(_WORLD + 1)
     own = _unit(rng.standard_normal((NUM_CLASSES, EMBEDDING_DIM)))
     family = np.empty_like(own)

@@ -32,7 +32,8 @@ class Dense(NamedTuple):
 def _pick(weight: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return (N,) indices drawn with probability proportional to ``weight``, (K,) or (N, K); ``uniform`` (N,)."""
     edges = np.cumsum(np.atleast_2d(weight), axis=1)
-    return np.minimum((edges <= uniform[:, None] * edges[:, -1:]).sum(axis=1), edges.shape[1] - 1)
+    index: NDArray[np.intp] = (edges <= uniform[:, None] * edges[:, -1:]).sum(axis=1)
+    return index.clip(max=edges.shape[1] - 1)
 
 
 def draw_weak(split: str, number: int, rng: np.random.Generator) -> NDArray[np.bool_]:

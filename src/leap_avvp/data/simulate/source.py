@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.data.simulate.features import VideoFeatures, draw_features, draw_frames, label_embedding
+from leap_avvp.data.simulate.features import VideoFeatures, draw_features, draw_frames, simulated_label_embedding
 from leap_avvp.data.simulate.labels import Dense, draw_dense, draw_weak
 from leap_avvp.data.simulate.pseudo import agreement, draw_pseudo_labels
 from leap_avvp.data.split import SplitData
@@ -49,7 +49,7 @@ class SimulatedLLP:
 
     name = "simulated"
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the three sizes and the seed read well without their names
         self,
         num_train: int = 1024,
         num_val: int = 200,
@@ -142,10 +142,10 @@ class SimulatedLLP:
 
     def label_embedding(self) -> NDArray[np.float32]:
         """Return (C, 300) simulated label embeddings, the same for all seeds."""
-        return label_embedding()
+        return simulated_label_embedding()
 
     def frames(self, split: str, index: int) -> NDArray[np.float32]:
-        """Return (80, 2048): the frames of the video ``index`` of ``split``, whose mean over each second is its video_2d."""
+        """Return (80, 2048), the frames of one video: their mean over each second is its ``video_2d``."""
         filenames, _, _ = self._labels(split)
         return draw_frames(filenames[index], self._features(split, index).video_2d, seed=self.seed)
 

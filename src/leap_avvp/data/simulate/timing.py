@@ -34,11 +34,12 @@ def _patterns() -> NDArray[np.bool_]:
     codes = np.arange(1, 2**NUM_SEGMENTS)
     grid = (codes[:, None] >> np.arange(NUM_SEGMENTS)) & 1
     starts = (np.diff(grid, axis=1, prepend=0) == 1).sum(axis=1)
-    return grid[starts <= _MAX_RUNS].astype(bool)
+    kept: NDArray[np.bool_] = grid[starts <= _MAX_RUNS].astype(bool)
+    return kept
 
 
 def _features(patterns: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (P, 16) what :func:`_targets` counts: runs of each length, number of runs (one-hot), first and last second."""
+    """Return (P, 16) what :func:`_targets` counts: runs by length, number of runs (one-hot), first, last second."""
     edges = np.diff(patterns.astype(np.int8), axis=1, prepend=0, append=0)  # (P, T + 1)
     rows, starts = np.nonzero(edges == 1)
     _, ends = np.nonzero(edges == -1)
@@ -143,11 +144,12 @@ class TimingModel:
         weight = 1 << np.arange(NUM_SEGMENTS)
         table = np.full(2**NUM_SEGMENTS, -1)
         table[self.patterns @ weight] = np.arange(len(self.patterns))
-        return table[pattern @ weight]  # type: ignore[no-any-return]
+        return table[pattern @ weight]
 
     def _draw(self, prob: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
         index = (prob.cumsum(axis=1) <= uniform[:, None]).sum(axis=1)
-        return self.patterns[np.minimum(index, len(self.patterns) - 1)]
+        drawn: NDArray[np.bool_] = self.patterns[np.minimum(index, len(self.patterns) - 1)]
+        return drawn
 
 
 @functools.cache
