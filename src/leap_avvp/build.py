@@ -1,0 +1,161 @@
+"""From a composed config to the parts of a run. Only names of trusted packages are ever instantiated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from leap_avvp.config import plain
+from leap_avvp.data.datamodule import LLPDataModule
+from leap_avvp.data.simulate import simulated_label_embedding
+from leap_avvp.errors import ConfigError, LeapError
+from leap_avvp.losses import ParsingLoss
+from leap_avvp.metrics import Protocol
+from leap_avvp.models import LabelQueries, VideoParser
+from leap_avvp.module import ParsingModule
+
+__all__ = [
+    "TRUST_VARIABLE",
+    "build_callbacks",
+    "build_data",
+    "build_logger",
+    "build_module",
+    "build_parser",
+    "build_part",
+    "build_protocol",
+    "check_targets",
+    "simulated_queries",
+]
+
+TRUST_VARIABLE = "LEAP_AVVP_TRUSTED"
+"""Environment variable: further packages, separated by commas, whose names a config may instantiate."""
+
+_TRUSTED = ("leap_avvp.", "torch.optim.", "torch.nn.", "lightning.pytorch.")
+
+
+def check_targets(node: Any, path: str = "") -> None:
+    """Refuse a config that would call anything outside the trusted packages.
+
+    Raises:
+        ConfigError: naming the key and how to trust a package of one's own.
+    """
+    own = tuple(f"{name.strip()}." for name in os.environ.get(TRUST_VARIABLE, "").split(",") if name.strip())
+    if isinstance(node, Mapping):
+        target = node.get("_target_")
+        if target is not None and not (isinstance(target, str) and target.startswith(_TRUSTED + own)):
+            raise ConfigError(
+                f"{path or 'config'}._target_: {target!r} is outside the trusted packages "
+                f"({', '.join(name.rstrip('.') for name in _TRUSTED)}); to use your own, set {TRUST_VARIABLE}=package"
+            )
+        for key, value in node.items():
+            check_targets(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            check_targets(value, f"{path}[{index}]")
+
+
+def build_part(node: DictConfig | Mapping[str, Any], path: str, *args: Any, **kwargs: Any) -> Any:
+    """Instantiate one node of a config.
+
+    Raises:
+        LeapError: the part's own complaint, or one line that names the node and what is wrong with its keys.
+    """
+    content = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
+    check_targets(content, path)
+    try:
+        return instantiate(content, *args, _convert_="all", **kwargs)
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+            if isinstance(cause, LeapError):
+                raise cause from error
+        raise ConfigError(f"{path}: {(str(cause).splitlines() or ['?'])[0]}") from error
+
+
+def simulated_queries(embedding_dim: int = 300) -> LabelQueries:
+    """Return label queries from simulated label embeddings: no word vectors, and nothing of GloVe in them."""
+    embedding = torch.from_numpy(simulated_label_embedding())
+    return LabelQueries(embedding, kind="simulated", embedding_dim=embedding_dim)
+
+
+def build_parser(config: DictConfig, label_embedding: Tensor | None = None) -> VideoParser:
+    """Build encoder, decoder and front end.
+
+    Args:
+        config: with ``encoder`` and ``decoder``.
+        label_embedding: (C, E) used in place of the configured one, as when a checkpoint brings its own.
+    """
+    encoder = build_part(config.encoder, "encoder")
+    decoder_node = OmegaConf.to_container(config.decoder, resolve=True)
+    assert isinstance(decoder_node, dict)
+    queries_node = decoder_node.pop("label_queries", None)
+    if queries_node is None:
+        decoder = build_part(decoder_node, "decoder")  # type: ignore[arg-type]
+    else:
+        if label_embedding is None:
+            queries = build_part(queries_node, "label_embedding")
+        else:
+            queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=label_embedding.shape[-1])
+        # Passed as a partial: Hydra would otherwise try to copy the module into its own config.
+        decoder_node["_partial_"] = True
+        decoder = build_part(decoder_node, "decoder")(label_queries=queries)  # type: ignore[arg-type]
+    return VideoParser(encoder, decoder)
+
+
+def build_data(config: DictConfig) -> LLPDataModule:
+    """Build the data module; its training order follows the run's seed."""
+    node = OmegaConf.to_container(config.data, resolve=True)
+    assert isinstance(node, dict)
+    node.pop("schedule", None)
+    data: LLPDataModule = build_part(node, "data", seed=int(config.seed))  # type: ignore[arg-type]
+    return data
+
+
+def build_protocol(config: DictConfig) -> Protocol:
+    """Build the evaluation protocol."""
+    protocol: Protocol = build_part(config.protocol, "protocol")
+    return protocol
+
+
+def build_module(config: DictConfig) -> ParsingModule:
+    """Build parser, loss, protocol, optimizer and schedule."""
+    loss: ParsingLoss = build_part(config.loss, "loss")
+    optimizer = build_part(config.optimizer, "optimizer")
+    scheduler = build_part(config.scheduler, "scheduler") if config.scheduler.get("_target_") else None
+    return ParsingModule(
+        build_parser(config), loss, build_protocol(config), optimizer, scheduler, seed=int(config.seed)
+    )
+
+
+def build_logger(config: DictConfig, output_dir: str) -> Any:
+    """Build the logger, or False for none."""
+    if not config.logger.get("_target_"):
+        return False
+    return build_part(config.logger, "logger", save_dir=output_dir)
+
+
+def build_callbacks(config: DictConfig, checkpoint_dir: str) -> list[Any]:
+    """Build the callbacks of the group ``callbacks``: checkpoints, progress and whatever else it names."""
+    from leap_avvp.callbacks import BestCheckpoint, LastCheckpoint, progress
+
+    node = dict(plain(config)["callbacks"])
+    built: list[Any] = [
+        BestCheckpoint(checkpoint_dir, node.pop("monitor"), node.pop("mode")),
+        LastCheckpoint(checkpoint_dir),
+        *progress(node.pop("progress")),
+    ]
+    node.pop("keep_last", None)
+    for name, part in node.items():
+        if isinstance(part, Mapping) and "_target_" in part:
+            built.append(build_part(part, f"callbacks.{name}"))
+    return built
+
+

@@ -1,0 +1,132 @@
+"""Lightning callbacks and the checkpoint writer of a training run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from torch import Tensor
+
+from leap_avvp.errors import check_choice
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "BestCheckpoint",
+    "EpochLine",
+    "LastCheckpoint",
+    "StampCheckpoint",
+    "progress",
+]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint under a temporary name, then renames it: a killed run leaves the previous one whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Save ``checkpoint`` to ``path``."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+            temporary.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the weights of the best epoch, the last one of equals as the released programs do."""
+
+    def __init__(self, dirpath: str, monitor: str = "val/segment/type_av", mode: str = "max") -> None:
+        super().__init__(
+            dirpath=dirpath,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            save_top_k=1,
+            save_weights_only=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+        )
+
+    def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
+        """Return whether ``current`` replaces what is kept: Lightning's own rule, or an equal score."""
+        better = super().check_monitor_top_k(trainer, current)
+        return better or (current is not None and self.best_model_score is not None and current == self.best_model_score)
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Keeps the whole state after each epoch, from which an interrupted run goes on."""
+
+    def __init__(self, dirpath: str) -> None:
+        super().__init__(
+            dirpath=dirpath,
+            filename="last",
+            save_top_k=1,
+            every_n_epochs=1,
+            save_on_train_epoch_end=False,  # after validation, so that the best score is part of the state
+            enable_version_counter=False,
+        )
+
+
+class StampCheckpoint(Callback):
+    """Puts the run's plain config and its hash into each checkpoint."""
+
+    def __init__(self, stamp: dict[str, Any]) -> None:
+        self.stamp = stamp
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the stamp."""
+        checkpoint["leap_avvp"] = self.stamp
+
+
+class EpochLine(Callback):
+    """Prints one line an epoch: loss, validation score, the best so far, time."""
+
+    def __init__(self, monitor: str = "val/segment/type_av", write: Callable[[str], None] = print) -> None:
+        self.monitor, self.write = monitor, write
+        self._losses: list[float] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        self._losses, self._started = [], time.perf_counter()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Keep the loss."""
+        loss = trainer.callback_metrics.get("train/loss/total")
+        if loss is not None:
+            self._losses.append(float(loss))
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Print the line."""
+        score = trainer.callback_metrics.get(self.monitor)
+        if trainer.sanity_checking or score is None or not self._losses:
+            return
+        mean_loss = sum(self._losses) / len(self._losses)
+        self.write(
+            f"epoch {trainer.current_epoch + 1:>2}/{trainer.max_epochs}: train loss {mean_loss:.4f}, "
+            f"{self.monitor} {float(score):.2f}, {time.perf_counter() - self._started:.0f} s"
+        )
+
+
+def progress(style: str = "auto") -> list[Callback]:
+    """Return what shows progress: ``bar``, ``line`` (one an epoch), ``none``; ``auto`` is a bar on a terminal, else lines."""
+    check_choice("callbacks.progress", style, ("auto", "bar", "line", "none"))
+    if style == "auto":
+        style = "bar" if sys.stdout.isatty() else "line"
+    if style == "bar":
+        bar = RichProgressBar(leave=False)
+        return [bar, EpochLine(write=lambda text: bar.progress.console.print(text) if bar.progress else print(text))]
+    return [EpochLine()] if style == "line" else []

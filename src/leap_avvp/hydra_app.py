@@ -1,0 +1,116 @@
+"""``leap-avvp train`` and ``leap-avvp evaluate``: Hydra's own command line around one job."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from leap_avvp.config import CONFIG_MODULE, check_types, config_groups, explain, register_resolvers
+from leap_avvp.errors import LeapError
+
+__all__ = ["help_text", "run_app"]
+
+_EXAMPLES = {
+    "train": (
+        "leap-avvp train encoder=han decoder=mmil seed=0",
+        "leap-avvp train -m loss.avss_weight=0.5,1,2 seed=1,2",
+        "leap-avvp train -m experiment=table6",
+        "leap-avvp train data=llp data.root=/path/to/LLP logger=wandb",
+        "leap-avvp train --cfg job",
+    ),
+    "evaluate": (
+        "leap-avvp evaluate checkpoint=outputs/train/RUN/checkpoints/best.ckpt",
+        "leap-avvp evaluate -m checkpoint=best.ckpt protocol=union,per_modality,none",
+    ),
+}
+
+
+def help_text(name: str, about: str) -> str:
+    """Return what ``leap-avvp train --help`` prints: examples, config groups and where the keys are listed."""
+    groups = "\n".join(f"  {group}={'|'.join(options)}" for group, options in sorted(config_groups(name).items()))
+    examples = "\n".join(f"  {example}" for example in _EXAMPLES[name])
+    return (
+        f"usage: leap-avvp {name} [group=option ...] [key=value ...] [-m] [--cfg job]\n\n"
+        f"{about[0].upper() + about[1:]}.\n\n"
+        f"examples:\n{examples}\n\n"
+        f"groups:\n{groups}\n\n"
+        "  -m, --multirun   run every combination of values separated by commas, each in a folder of its own\n"
+        "  --cfg job        print the composed config (all keys), run nothing; add --resolve to fill references in\n"
+        "  --hydra-help     Hydra's further flags\n"
+    )
+
+
+def _train(config: DictConfig) -> dict[str, Any]:
+    from leap_avvp.train import run
+
+    return run(config)
+
+
+def _evaluate(config: DictConfig) -> dict[str, Any]:
+    from leap_avvp.evaluate import run
+
+    return run(config, list(HydraConfig.get().overrides.task))
+
+
+def _print_scores(result: dict[str, Any], split: str) -> None:
+    from leap_avvp.report import score_table
+
+    scores = result["test"] if "test" in result else result["scores"]
+    score_table(scores, split, result["protocol"]["name"], result["data_source"])
+
+
+def _job(name: str, failures: list[str]) -> Callable[[DictConfig], float | None]:
+    work = {"train": _train, "evaluate": _evaluate}[name]
+
+    def job(config: DictConfig) -> float | None:
+        settings = HydraConfig.get()
+        try:
+            check_types(config, list(settings.overrides.task), name)
+            result = work(config)
+        except LeapError as error:
+            if settings.mode == RunMode.MULTIRUN:  # Hydra tells only the first failure, and only at the end
+                label = f"job {settings.job.num} ({', '.join(settings.overrides.task)})"
+                failures.append(label)
+                print(f"error: {label}: {error}", file=sys.stderr, flush=True)
+            raise
+        _print_scores(result, "test" if name == "train" else str(config.split))
+        print(f"written: {config.output_dir}", flush=True)
+        score = (result["test"] if name == "train" else result["scores"])["average"]
+        return float(score)
+
+    return job
+
+
+def run_app(name: str, about: str, words: Sequence[str]) -> int:
+    """Run a Hydra app with the words of its command line; return the exit code.
+
+    Raises:
+        LeapError: a wrong key, value or file, in one line.
+    """
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text(name, about))
+        return 0
+    register_resolvers()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
+    sys.argv = [f"leap-avvp {name}", *words]
+    failures: list[str] = []
+    decorate = hydra.main(version_base="1.3", config_path=f"pkg://{CONFIG_MODULE}", config_name=name)
+    try:
+        decorate(_job(name, failures))()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, name) from error
+    except LeapError as error:
+        if failures:
+            print(f"failed: {len(failures)} jobs: {'; '.join(failures)}", file=sys.stderr)
+            return 2
+        raise error
+    return 0

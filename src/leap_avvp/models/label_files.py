@@ -1,0 +1,138 @@
+"""Label embeddings from files: the released ``.pt``, a GloVe text file, or an ``.npz``."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leap_avvp.errors import DataError
+from leap_avvp.llp import CLASSES, EMBEDDING_DIM, NUM_CLASSES
+from leap_avvp.models.label_queries import LabelQueries
+
+__all__ = ["KNOWN_NAMES", "class_words", "glove_queries", "read_label_embedding"]
+
+KNOWN_NAMES = ("llp_label_glove_embeddings.pt", "label_embedding.npz")
+"""What :func:`glove_queries` looks for in a data folder when it is given no path."""
+
+_HOW_TO_GET = (
+    "the file llp_label_glove_embeddings.pt comes with the released LEAP program; or pass the text file of GloVe 6B "
+    "(glove.6B.300d.txt, nlp.stanford.edu/projects/glove), from which the class names' vectors are averaged: "
+    "label_embedding.path=FILE; or train without one: label_embedding=learnable"
+)
+
+
+def class_words(name: str) -> list[str]:
+    """Return the words of a class name, as GloVe spells them: ``Frying_(food)`` -> ``frying, food``."""
+    return re.findall(r"[a-z]+", name.lower())
+
+
+def glove_queries(
+    path: str | Path | None = None, search: str | Path | None = None, embedding_dim: int = EMBEDDING_DIM
+) -> LabelQueries:
+    """Return fixed label queries from ``path``, or from a file of a known name in the folder ``search``.
+
+    Raises:
+        DataError: saying where the file is to be had when there is none.
+    """
+    if path is None:
+        folders = [] if search is None else [Path(search), Path(search) / "annotations", Path(search) / "data"]
+        found = [folder / name for folder in folders for name in KNOWN_NAMES if (folder / name).is_file()]
+        if not found:
+            looked = f" (looked for {' and '.join(KNOWN_NAMES)} in {search})" if search else ""
+            raise DataError(f"label_embedding=glove needs a file, found none{looked}: {_HOW_TO_GET}")
+        path = found[0]
+    return LabelQueries(read_label_embedding(Path(path), embedding_dim), kind="glove", embedding_dim=embedding_dim)
+
+
+def read_label_embedding(path: Path, embedding_dim: int = EMBEDDING_DIM) -> Tensor:
+    """Return the (25, E) label embedding in ``path``, its rows in the order of :data:`leap_avvp.llp.CLASSES`.
+
+    - ``.pt``: a dict of 25 vectors in class order (the released file), or one (25, E) tensor;
+    - ``.npz``: an array ``embedding`` (25, E) and, to be checked, ``classes``;
+    - anything else: GloVe's text format, a word and E numbers a line.
+
+    Raises:
+        DataError: naming the file, what was expected and what was found.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {_HOW_TO_GET}")
+    readers = {".pt": _read_pt, ".pth": _read_pt, ".npz": _read_npz}
+    embedding = readers[path.suffix](path) if path.suffix in readers else _read_glove_text(path, embedding_dim)
+    if embedding.shape != (NUM_CLASSES, embedding_dim):
+        raise DataError(
+            f"{path}: expected {NUM_CLASSES} vectors of {embedding_dim} numbers, found shape {tuple(embedding.shape)}"
+        )
+    if not torch.isfinite(embedding).all():
+        raise DataError(f"{path}: expected finite numbers, found NaN or Inf")
+    return embedding
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    # Spellings differ between files ("Fry food"), so only the beginning of each name is held against ours.
+    for index, (name, ours) in enumerate(zip(names, CLASSES, strict=False)):
+        if name.lower()[:3] != ours.lower()[:3]:
+            raise DataError(f"{path}: expected the classes in LLP's order, found {name!r} in place {index} of {ours!r}")
+
+
+def _read_pt(path: Path) -> Tensor:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path}: expected a file of plain tensors, cannot read it ({_first_line(error)})") from error
+    if isinstance(content, Tensor):
+        return content.to(torch.float32)
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise DataError(f"{path}: expected a dict of {NUM_CLASSES} vectors, found {type(content).__name__}")
+    shapes = {tuple(value.shape) for value in content.values()}
+    if len(content) != NUM_CLASSES or len(shapes) != 1:
+        raise DataError(f"{path}: expected {NUM_CLASSES} vectors of one width, found {len(content)} of {sorted(shapes)}")
+    _check_names(path, [str(name) for name in content])
+    return torch.stack([value.to(torch.float32) for value in content.values()])
+
+
+def _read_npz(path: Path) -> Tensor:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "embedding" not in archive:
+                raise DataError(f"{path}: expected an array 'embedding', found {', '.join(archive) or 'none'}")
+            if "classes" in archive:
+                _check_names(path, [str(name) for name in archive["classes"]])
+            return torch.from_numpy(np.asarray(archive["embedding"], dtype=np.float32).copy())
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: expected an .npz of plain arrays, cannot read it ({_first_line(error)})") from error
+
+
+def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
+    wanted = {word for name in CLASSES for word in class_words(name)}
+    vectors: dict[str, np.ndarray] = {}
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                word, _, rest = line.rstrip("\n").partition(" ")
+                if word not in wanted:
+                    continue
+                vector = np.array(rest.split(" "), dtype=np.float32)
+                if vector.shape != (embedding_dim,):
+                    raise DataError(f"{path}:{number}: expected {embedding_dim} numbers, found {vector.size}")
+                vectors[word] = vector
+    except (UnicodeDecodeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: expected GloVe's text format, a word and {embedding_dim} numbers a line") from error
+    absent = sorted(wanted - vectors.keys())
+    if absent:
+        raise DataError(f"{path}: expected a vector for each word of the class names, found none for {', '.join(absent)}")
+    return torch.from_numpy(np.stack([np.mean([vectors[word] for word in class_words(name)], 0) for name in CLASSES]))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,151 @@
+"""The LightningModule: parser, loss, metrics and optimizer, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from leap_avvp.errors import LeapError
+from leap_avvp.losses import ParsingLoss
+from leap_avvp.metrics import ParsingMetrics, Protocol
+from leap_avvp.models import VideoParser
+from leap_avvp.types import Batch, ParserOutput
+
+__all__ = ["NonFiniteLossError", "ParsingModule"]
+
+
+class NonFiniteLossError(LeapError):
+    """A loss term became NaN or infinite."""
+
+
+class ParsingModule(lightning.LightningModule):
+    """Trains a parser on weak and pseudo labels, and scores it on the dense truth.
+
+    Args:
+        parser: the model.
+        loss: the training loss.
+        protocol: how probabilities become binary predictions.
+        optimizer: from parameters to an optimizer.
+        scheduler: from the optimizer to a schedule, stepped once an epoch; None for a constant rate.
+        seed: dropout of epoch e depends on (seed, e) alone, so a run resumed between epochs equals one never stopped.
+    """
+
+    def __init__(
+        self,
+        parser: VideoParser,
+        loss: ParsingLoss,
+        protocol: Protocol,
+        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.parser = parser
+        self.loss = loss
+        self.protocol = protocol
+        self.seed = seed
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self.val_metrics = ParsingMetrics()
+        self.test_metrics = ParsingMetrics()
+        self._test_predictions: list[dict[str, Any]] = []
+        self.last_train_loss: float | None = None
+
+    def forward(self, batch: Batch) -> ParserOutput:
+        """Parse the videos of a batch."""
+        out: ParserOutput = self.parser(
+            audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"]
+        )
+        return out
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout for this epoch."""
+        torch.manual_seed(int(np.random.SeedSequence((self.seed, self.current_epoch)).generate_state(1)[0]))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the total loss of a batch and log its terms.
+
+        Raises:
+            NonFiniteLossError: naming the step, the terms and the videos.
+        """
+        terms = self.loss(self(batch), batch)  # type: ignore[arg-type]
+        if not torch.isfinite(terms["total"]):
+            self._refuse(terms, batch, batch_idx)
+        self.log_dict(
+            {f"train/loss/{name}": value.detach() for name, value in terms.items()},
+            on_step=True,
+            on_epoch=False,
+            batch_size=len(batch["video_id"]),
+        )
+        return terms["total"]
+
+    def _refuse(self, terms: Mapping[str, Tensor], batch: Batch, batch_idx: int) -> None:
+        bad = [f"{name} = {float(value.detach())}" for name, value in terms.items() if not torch.isfinite(value)]
+        raise NonFiniteLossError(
+            f"the loss is not finite at step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx}): "
+            f"{', '.join(bad)}; videos {', '.join(batch['video_id'])}. Lower optimizer.lr, or set "
+            "trainer.gradient_clip_val; checkpoints of earlier epochs are kept"
+        )
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the predictions of a batch against the dense truth."""
+        audio, visual = self.protocol.apply(self(batch))
+        self.val_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the ten metrics and their mean."""
+        self._log_scores("val", self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the predictions of a batch against the dense truth, and keep them."""
+        out = self(batch)
+        audio, visual = self.protocol.apply(out)
+        self.test_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
+        self._test_predictions.append(
+            {
+                "video_id": batch["video_id"],
+                "audio": audio.cpu().numpy(),
+                "visual": visual.cpu().numpy(),
+                "video": (out.video_prob >= self.protocol.video_threshold).cpu().numpy(),
+            }
+        )
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the predictions of an earlier test."""
+        self._test_predictions.clear()
+
+    def on_test_epoch_end(self) -> None:
+        """Log the ten metrics and their mean."""
+        self._log_scores("test", self.test_metrics)
+
+    def _log_scores(self, split: str, metrics: ParsingMetrics) -> None:
+        scores = metrics.compute()
+        metrics.reset()
+        # float32: some devices (MPS) hold no float64; metrics.json has the raw ones, by way of `scores`.
+        self.scores = {name: float(value) for name, value in scores.items()}
+        self.log_dict({f"{split}/{name}": value for name, value in self.scores.items()})
+
+    def test_predictions(self) -> dict[str, Any]:
+        """Return ``video_id`` (N,), boolean ``audio`` and ``visual`` (N, T, C) and ``video`` (N, C) of the last test."""
+        ids = [name for part in self._test_predictions for name in part["video_id"]]
+        arrays = {
+            name: np.concatenate([part[name] for part in self._test_predictions]) for name in ("audio", "visual", "video")
+        }
+        return {"video_id": ids, **arrays}
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer and, if there is one, its schedule."""
+        if self._optimizer is None:
+            raise RuntimeError("this module was built without an optimizer: it can be tested, not trained")
+        optimizer = self._optimizer(p for p in self.parser.parameters() if p.requires_grad)
+        if self._scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "epoch"}}

@@ -1,0 +1,204 @@
+"""One training run: build from a config, fit, test the best epoch once, write ``metrics.json``."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.loggers import WandbLogger
+from omegaconf import DictConfig
+
+from leap_avvp import __version__
+from leap_avvp.build import build_callbacks, build_data, build_logger, build_module, build_part
+from leap_avvp.callbacks import AtomicCheckpointIO, StampCheckpoint
+from leap_avvp.checkpoint import CHECKPOINT_KEY, load_weights, parser_state, read_checkpoint, write_json
+from leap_avvp.config import config_hash, plain
+from leap_avvp.data.datamodule import LLPDataModule
+from leap_avvp.errors import ConfigError, DataError
+from leap_avvp.module import ParsingModule
+from leap_avvp.scoring import write_predictions
+
+__all__ = ["METRICS_FORMAT", "device_name", "make_trainer", "prepare_folder", "quiet", "run", "versions"]
+
+METRICS_FORMAT = "leap-avvp/metrics/1"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a number depends on."""
+    names = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
+    return {"leap-avvp": __version__, "python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def device_name(device: torch.device) -> str:
+    """Return a readable name of a device."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return device.type
+
+
+def quiet() -> None:
+    """Silence what Lightning says about choices that are made here on purpose."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # batches are index-selected from memory: workers only cost
+        ".*LeafSpec.*",  # torch's pytree, once a fit
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*isinstance\\(treespec.*",
+        ".*There is a wandb run already in progress.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def make_trainer(config: DictConfig, output_dir: Path, logger: Any, callbacks: list[Any]) -> lightning.Trainer:
+    """Build Lightning's trainer for one job."""
+    bar = any(type(callback).__name__ == "RichProgressBar" for callback in callbacks)
+    trainer: lightning.Trainer = build_part(
+        config.trainer,
+        "trainer",
+        default_root_dir=str(output_dir),
+        logger=logger,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=bar,
+    )
+    return trainer
+
+
+def prepare_folder(output_dir: Path) -> None:
+    """Make the folder and try that it can be written.
+
+    Raises:
+        DataError: naming the folder and the reason.
+    """
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        probe = output_dir / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DataError(
+            f"{output_dir}: cannot write results there ({error.strerror}); choose another folder with hydra.run.dir=DIR"
+        ) from error
+
+
+def _resume_point(path: Path, expected_hash: str, resume: bool) -> Path | None:
+    if not resume or not path.is_file():
+        return None
+    stamp = read_checkpoint(path).get(CHECKPOINT_KEY, {})
+    if stamp.get("config_hash") != expected_hash:
+        print(f"{path} belongs to another configuration: training from the beginning")
+        return None
+    print(f"resuming from {path}")
+    return path
+
+
+def _scores(trainer: lightning.Trainer, module: ParsingModule, data: LLPDataModule) -> dict[str, float]:
+    trainer.test(module, datamodule=data, verbose=False)
+    return dict(module.scores)
+
+
+def run(config: DictConfig) -> dict[str, Any]:
+    """Train and test one configuration in ``config.output_dir``; return what ``metrics.json`` holds.
+
+    Raises:
+        LeapError: whatever the user can mend.
+    """
+    quiet()
+    started = time.perf_counter()
+    output_dir = Path(str(config.output_dir))
+    prepare_folder(output_dir)
+    content = plain(config)
+    stamp = {"config": content, "config_hash": config_hash(config), "version": __version__}
+    seed = int(config.seed)
+    if seed < 0:
+        raise ConfigError(f"seed: expected a whole number of at least 0, found {seed}")
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    module = build_module(config)
+    data = build_data(config)
+    data.setup("fit")
+    logger = build_logger(config, str(output_dir))
+    try:
+        result = _fit_and_test(config, stamp, module, data, logger, output_dir)
+    finally:
+        if isinstance(logger, WandbLogger):
+            import wandb
+
+            wandb.finish()  # else the next job of a sweep goes on in this job's run
+    result["wall_time_s"]["total"] = time.perf_counter() - started
+    write_json(result, output_dir / "metrics.json")
+    return result
+
+
+def _fit_and_test(
+    config: DictConfig,
+    stamp: dict[str, Any],
+    module: ParsingModule,
+    data: LLPDataModule,
+    logger: Any,
+    output_dir: Path,
+) -> dict[str, Any]:
+    checkpoints = output_dir / "checkpoints"
+    callbacks = [*build_callbacks(config, str(checkpoints)), StampCheckpoint(stamp)]
+    best, last = callbacks[0], checkpoints / "last.ckpt"
+    trainer = make_trainer(config, output_dir, logger, callbacks)
+    if logger:
+        logger.log_hyperparams(stamp["config"])
+    print(f"data: {data.source.name}; " + ", ".join(f"{split} {len(data.dataset(split))}" for split in ("train", "val")))
+    clock = time.perf_counter()
+    resume_from = _resume_point(last, stamp["config_hash"], bool(config.resume))
+    untrained = None
+    if config.evaluate_untrained:
+        # The same weights at the start and after a resume: `last.ckpt` is loaded by fit, after this.
+        with torch.random.fork_rng(devices=[]):
+            untrained = _scores(make_trainer(config, output_dir, False, []), module, data)
+    before_fit = time.perf_counter()
+    trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    fitted = time.perf_counter()
+    best_path = Path(best.best_model_path)
+    if not best_path.is_file():
+        raise DataError(f"{checkpoints}: no best checkpoint after {trainer.current_epoch} epochs; was validation off?")
+    best_checkpoint = read_checkpoint(best_path)
+    load_weights(module.parser, parser_state(best_checkpoint), best_path)
+    device = trainer.strategy.root_device
+    make_trainer(config, output_dir, False, []).validate(module, datamodule=data, verbose=False)
+    validation_scores = dict(module.scores)
+    test_scores = _scores(trainer, module, data)
+    predictions = module.test_predictions()
+    write_predictions(output_dir / "predictions_test.npz", **{**predictions, "video_ids": predictions.pop("video_id")})
+    tested = time.perf_counter()
+    if not config.callbacks.keep_last:
+        last.unlink(missing_ok=True)
+    assert best.best_model_score is not None
+    return {
+        "format": METRICS_FORMAT,
+        "data_source": data.source.name,
+        "data": data.source.describe(),
+        "seed": int(config.seed),
+        "config_hash": stamp["config_hash"],
+        "config": stamp["config"],
+        "versions": versions(),
+        "device": device_name(device),
+        "protocol": {"name": module.protocol.name},
+        "epochs": trainer.current_epoch,
+        "best_epoch": int(best_checkpoint["epoch"]) + 1,
+        "monitor": {"name": best.monitor, "value": float(best.best_model_score)},
+        "validation": validation_scores,
+        "test": test_scores,
+        "untrained": untrained,
+        "parameters": {
+            "total": sum(p.numel() for p in module.parser.parameters()),
+            "decoder": sum(p.numel() for p in module.parser.decoder.parameters()),
+        },
+        "wall_time_s": {"untrained": before_fit - clock, "fit": fitted - before_fit, "test": tested - fitted},
+    }
