@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from leap_avvp.errors import DataError
+from leap_avvp.files import write_whole
 
 __all__ = [
     "CHECKPOINT_KEY",
@@ -90,25 +89,11 @@ def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
     parser.load_state_dict(dict(state))
 
 
-def _replace(path: Path, write: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def save_atomic(content: Mapping[str, Any], path: Path) -> None:
     """Save tensors to ``path`` under a temporary name first."""
-    _replace(path, lambda temporary: torch.save(dict(content), temporary))
+    write_whole(path, lambda temporary: torch.save(dict(content), temporary))
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
     """Write JSON to ``path`` under a temporary name first; NaN is refused."""
-    text = json.dumps(content, indent=1, allow_nan=False)
-    _replace(path, lambda temporary: temporary.write_text(text + "\n"))
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
