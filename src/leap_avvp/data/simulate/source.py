@@ -79,6 +79,7 @@ class SimulatedLLP:
         self.seed = seed
         self.pseudo_labels = check_choice("pseudo_labels", pseudo_labels, PSEUDO_LABELS)
         self.noise, self.confusion, self.alignment, self.pseudo_error = noise, confusion, alignment, pseudo_error
+        self.has_teachers = self.pseudo_labels == "valor"
         self.annotations = annotations
         if annotations is not None:
             self.sizes = {split: len(annotations[split].filenames) for split in SPLITS}
@@ -98,9 +99,9 @@ class SimulatedLLP:
             "alignment": self.alignment,
             "pseudo_error": self.pseudo_error,
         }
-        if self.pseudo_labels == "valor":
-            _, _, dense = self._labels("train")
-            for modality, pseudo, truth in zip(("audio", "visual"), self._pseudo("train"), dense, strict=True):
+        if self.has_teachers:
+            _, _, dense = self.labels("train")
+            for modality, pseudo, truth in zip(("audio", "visual"), self.teachers("train"), dense, strict=True):
                 quality = agreement(pseudo, truth)
                 facts[f"pseudo_label_precision_{modality}"] = round(quality.precision, 4)
                 facts[f"pseudo_label_recall_{modality}"] = round(quality.recall, 4)
@@ -112,17 +113,17 @@ class SimulatedLLP:
         Raises:
             ConfigError: an unknown split.
         """
-        filenames, weak, dense = self._labels(split)
+        filenames, weak, dense = self.labels(split)
         number = len(filenames)
         audio = np.empty((number, NUM_SEGMENTS, AUDIO_DIM), dtype=np.float32)
         video_2d = np.empty((number, NUM_SEGMENTS, VISUAL_2D_DIM), dtype=np.float32)
         video_3d = np.empty((number, NUM_SEGMENTS, VISUAL_3D_DIM), dtype=np.float32)
         for index in range(number):
-            audio[index], video_2d[index], video_3d[index] = self._features(split, index)
+            audio[index], video_2d[index], video_3d[index] = self.features(split, index)
         targets: dict[str, NDArray[np.float32]] = {}
         label = weak.astype(np.float32)
-        if split == "train" and self.pseudo_labels == "valor":
-            targets["segment_audio"], targets["segment_visual"] = self._pseudo(split)
+        if split == "train" and self.has_teachers:
+            targets["segment_audio"], targets["segment_visual"] = self.teachers(split)
         elif split == "train":
             # Without teachers: every weak label is heard throughout, and probably seen (smoothed labels).
             targets["video_audio"], targets["video_visual"] = label, 0.9 * label + np.float32(0.05)
@@ -130,13 +131,13 @@ class SimulatedLLP:
                 targets[f"segment_{modality}"] = np.repeat(targets[f"video_{modality}"][:, None], NUM_SEGMENTS, axis=1)
         return SplitData(
             split,
-            filenames,
+            list(filenames),
             audio,
             video_2d,
             video_3d,
             label,
-            target_audio=dense.audio,
-            target_visual=dense.visual,
+            target_audio=dense.audio.copy(),
+            target_visual=dense.visual.copy(),
             **targets,
         )
 
@@ -146,11 +147,12 @@ class SimulatedLLP:
 
     def frames(self, split: str, index: int) -> NDArray[np.float32]:
         """Return (80, 2048), the frames of one video: their mean over each second is its ``video_2d``."""
-        filenames, _, _ = self._labels(split)
-        return draw_frames(filenames[index], self._features(split, index).video_2d, seed=self.seed)
+        filenames, _, _ = self.labels(split)
+        return draw_frames(filenames[index], self.features(split, index).video_2d, seed=self.seed)
 
-    def _features(self, split: str, index: int) -> VideoFeatures:
-        filenames, _, dense = self._labels(split)
+    def features(self, split: str, index: int) -> VideoFeatures:
+        """Return the features of one video, as :meth:`load` has them."""
+        filenames, _, dense = self.labels(split)
         return draw_features(
             filenames[index],
             dense.audio[index],
@@ -164,7 +166,7 @@ class SimulatedLLP:
     def _rng(self, split: str, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(split.encode()), purpose])
 
-    def _labels(self, split: str) -> tuple[list[str], NDArray[np.bool_], Dense]:
+    def labels(self, split: str) -> tuple[list[str], NDArray[np.bool_], Dense]:
         """Return file names, weak labels (N, C) and dense labels of a split, drawn once."""
         check_choice("split", split, SPLITS)
         if split not in self._truth:
@@ -181,8 +183,9 @@ class SimulatedLLP:
                 self._truth[split] = given.filenames, given.weak, dense
         return self._truth[split]
 
-    def _pseudo(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        _, weak, dense = self._labels(split)
+    def teachers(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the simulated audio and visual teachers say of a split, (N, T, C) of 0 and 1 each."""
+        _, weak, dense = self.labels(split)
         return draw_pseudo_labels((dense.audio, dense.visual), weak, self._rng(split, 2), self.pseudo_error)
 
 
