@@ -1,1 +1,6 @@
-"""."""
+"""Studies: tables and figures of the paper as cells to run, records to collect and published values to stand beside."""
+
+from leap_avvp.studies.launch import list_studies, print_studies, reproduce
+from leap_avvp.studies.spec import Study, load_study
+
+__all__ = ["Study", "list_studies", "load_study", "print_studies", "reproduce"]

@@ -1,0 +1,64 @@
+# Every target sets itself up: .venv is made once and brought up to date when pyproject.toml or constraints.txt change.
+#
+#   make test PYTHON=python3.12                 another interpreter (3.11 to 3.13)
+#   make setup TORCH=torch==2.13.0+cu130        another build of torch; what pip takes after `install` fits here
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint reproduce-table6 clean
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
+# Compiled once, on all cores, after pip: where PYTHONDONTWRITEBYTECODE is set every start would take 12 s longer.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(tests?|testing)/' $(VENV)/lib >/dev/null || true
+# torch is taken out: it is installed first, from TORCH, and pip leaves alone what is there.
+CONSTRAINTS := $(VENV)/constraints.txt
+STATE := $(shell { cat pyproject.toml constraints.txt; echo '$(CURDIR) $(PYTHON) $(TORCH)'; } | cksum | cut -d ' ' -f 1)
+RUNTIME := $(VENV)/.ready-$(STATE)
+DEV := $(VENV)/.ready-dev-$(STATE)
+
+say = @printf '==> %s\n'
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(DEV) ## make .venv with everything that the other targets need
+	$(say) "$(VENV) is ready: $(BIN)/leap-avvp --help"
+
+test: $(DEV) ## run every test, the slow ones too, with coverage (WORKERS=4; ARGS= goes to pytest)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-fail-under=85 $(ARGS)
+
+lint: $(DEV) ## check style and types: ruff, mypy
+	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
+
+reproduce-table6: $(RUNTIME) ## Table 6 on simulated data, or DATA=/path/to/LLP (SEEDS=0,1,2 OUT=folder ARGS="more overrides")
+	@$(BIN)/leap-avvp reproduce table6 $(ARGS) $(if $(DATA),--data "$(DATA)") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out "$(OUT)")
+
+clean: ## remove .venv, builds and caches (results in outputs/ stay)
+	$(say) "removing .venv, builds and caches"
+	@rm -rf $(VENV) build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find conf experiments src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME):
+	@command -v "$(PYTHON)" >/dev/null || { echo "make: no '$(PYTHON)' here; name Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "make: Python 3.11, 3.12 or 3.13 is needed, '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1); name another: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	$(say) "making $(VENV) with $$("$(PYTHON)" -V)"
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@grep -v '^torch==' constraints.txt > $(CONSTRAINTS)
+	$(say) "installing $(TORCH) (about half a minute)"
+	@$(PIP) setuptools $(TORCH) -c $(CONSTRAINTS)
+	$(say) "installing leap-avvp and what it runs with (about half a minute)"
+	@$(PIP) --no-build-isolation -e . -c $(CONSTRAINTS)
+	@$(COMPILE)
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(say) "installing the tools for tests and style"
+	@$(PIP) --no-build-isolation -e '.[dev]' -c $(CONSTRAINTS)
+	@$(COMPILE)
+	@touch $@

@@ -1,0 +1,142 @@
+"""``leap-avvp reproduce``: run what is missing of a study, then print and write its table and figure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from leap_avvp.files import folder_lock, write_whole
+from leap_avvp.studies.plan import Plan, make_plan, short_path
+from leap_avvp.studies.render import to_csv, to_markdown, to_rich
+from leap_avvp.studies.spec import load_study, study_names
+from leap_avvp.studies.sweep import (
+    CellResult,
+    Runner,
+    Terminated,
+    inspect_plan,
+    run_cells,
+    run_process,
+    terminable,
+)
+from leap_avvp.studies.tables import Table, build_table, provenance
+
+__all__ = ["list_studies", "print_studies", "reproduce", "write_outputs"]
+
+
+def list_studies() -> dict[str, str]:
+    """Return the title of each study by its name."""
+    return {name: load_study(name).title for name in study_names()}
+
+
+def print_studies() -> int:
+    """Print what can be reproduced; return the exit code."""
+    view = RichTable(box=None, show_header=False)
+    for name, title in list_studies().items():
+        view.add_row(name, title)
+    Console().print(view)
+    return 0
+
+
+def reproduce(
+    study: str,
+    *,
+    data: str | Path | None = None,
+    seeds: Sequence[int] | None = None,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    dry_run: bool = False,
+    table_only: bool = False,
+    runner: Runner | None = None,
+) -> int:
+    """Run the cells of a study that are not finished, one after another, then print and write its table and figure.
+
+    Args:
+        study: a name of :func:`list_studies`.
+        data: folder of the real LLP; without it the data are simulated, and every output says so.
+        seeds: training seeds; the study's own by default.
+        out: folder of cells and outputs, ``outputs/<study>-<source>`` by default.
+        overrides: Hydra overrides for every cell.
+        dry_run: print the cells and their commands; run and write nothing.
+        table_only: write the table of what is finished; run nothing.
+        runner: runs one cell and returns its exit code; a process of its own by default.
+
+    Returns:
+        The exit code: 0 when every cell is finished (or nothing was to run), 1 when some broke, 130 after Ctrl-C, 143
+        after SIGTERM.
+
+    Raises:
+        LeapError: a wrong option, or another sweep in the same folder.
+    """
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    spec = load_study(study)
+    plan = make_plan(study, data=data, seeds=spec.seeds if seeds is None else seeds, out=out, overrides=overrides)
+    if dry_run:
+        _print_plan(plan, inspect_plan(plan)[0], console)
+        return 0
+    with folder_lock(plan.out) as lock, terminable():
+        results = _inspect(plan, console)
+        if not table_only:
+            try:
+                run = runner or functools.partial(run_process, keep_open=(lock,))
+                results = list(run_cells(results, run, console))
+            except KeyboardInterrupt as interrupt:
+                console.print("\nstopped; the same command goes on from here: finished cells stay, the rest resumes")
+                return 143 if isinstance(interrupt, Terminated) else 130
+        table = build_table(spec, results, plan.data_source)
+        _print_table(table)
+        write_outputs(table, plan.out, console)
+    return _closing(results, table_only, console)
+
+
+def _inspect(plan: Plan, console: Console) -> list[CellResult]:
+    results, problems = inspect_plan(plan)
+    folders = {cell.folder for cell in plan.cells}
+    for folder, problem in problems.items():
+        if folder in folders:
+            console.print(f"not used: {problem}")
+    finished = sum(result.status == "finished" for result in results)
+    source = "the real LLP" if plan.data_source == "llp" else f"{plan.data_source.upper()} data"
+    console.print(f"{plan.study} on {source}: {len(results)} cells, {finished} finished, in {short_path(plan.out)}")
+    return results
+
+
+def _print_plan(plan: Plan, results: Sequence[CellResult], console: Console) -> None:
+    console.print(f"{plan.study}: {len(results)} cells in {short_path(plan.out)}; nothing is run")
+    for number, result in enumerate(results, start=1):
+        console.print(f"[{number}/{len(results)}] {result.cell}: {result.status}\n  $ {result.cell.shown}")
+
+
+def _print_table(table: Table) -> None:
+    view, console = to_rich(table), Console()
+    needed = Console(width=1000).measure(view).maximum
+    Console(width=max(console.width, needed)).print(view)  # a narrow terminal wraps lines; it must not cut numbers off
+    plain = Console(highlight=False, markup=False, soft_wrap=True)
+    for line in provenance(table):
+        plain.print(f"  {line}")
+    for note in table.study.notes:
+        plain.print(f"  note: {note}")
+
+
+def write_outputs(table: Table, out: Path, console: Console) -> None:
+    """Write ``<study>.md``, ``.csv`` and, where the study has a plot, ``.png`` into a folder."""
+    outputs: dict[str, str | bytes] = {".md": to_markdown(table), ".csv": to_csv(table)}
+    if table.study.plot is not None:
+        from leap_avvp.studies.figures import plot_png  # brings Matplotlib, which only this needs
+
+        outputs[".png"] = plot_png(table)
+    for suffix, content in outputs.items():
+        write_whole(out / f"{table.study.name}{suffix}", content)
+    console.print(f"written: {short_path(out / table.study.name)}{{{','.join(outputs)}}}")
+
+
+def _closing(results: Sequence[CellResult], table_only: bool, console: Console) -> int:
+    broken = [result for result in results if result.status == "failed"]
+    for result in broken:
+        console.print(f"broken: {result.cell}: {result.error}; log: {short_path(result.log)}")
+    if broken and not table_only:
+        console.print(f"{len(broken)} of {len(results)} cells broke; the same command runs these alone again")
+    return 1 if broken and not table_only else 0

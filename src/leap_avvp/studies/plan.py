@@ -1,0 +1,189 @@
+"""Which cells a study has: the product of its sweep and the seeds, each with its overrides, config, hash and folder."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_module
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+
+from leap_avvp.config import CONFIG_MODULE, cell_name, compose_job, config_hash, explain, plain
+from leap_avvp.errors import ConfigError, DataError
+
+__all__ = ["CELLS_FOLDER", "Cell", "Plan", "make_plan", "quote", "short_path"]
+
+CELLS_FOLDER = "cells"
+# Overrides that the plan itself sets, and the option that sets each.
+_RESERVED = {"experiment": "the study's name", "seed": "--seeds", "hydra.run.dir": "--out", "hydra.sweep.dir": "--out"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run of a study."""
+
+    label: str
+    """The swept values, ``loss.avss_weight=0.5``; without the seed."""
+    seed: int
+    overrides: tuple[str, ...]
+    """What ``leap-avvp train`` gets, the folder left out."""
+    folder: Path
+    config: Mapping[str, Any]
+    """The composed config, plain and nested."""
+    config_hash: str
+
+    def __str__(self) -> str:
+        return f"{self.label}, seed {self.seed}"
+
+    @property
+    def command(self) -> list[str]:
+        """The command as a process runs it: the same interpreter, so the same installation."""
+        return [sys.executable, "-m", "leap_avvp", *self._arguments(self.folder)]
+
+    @property
+    def shown(self) -> str:
+        """The command as one types it here."""
+        return shlex.join(["leap-avvp", *self._arguments(short_path(self.folder))])
+
+    def _arguments(self, folder: Path) -> list[str]:
+        return ["train", *self.overrides, f"hydra.run.dir={quote(folder)}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All cells of a study in the order in which they run: every row with the first seed, then with the next."""
+
+    study: str
+    data_source: str
+    out: Path
+    """Absolute."""
+    cells: tuple[Cell, ...]
+
+
+def quote(value: object) -> str:
+    """Return a text as Hydra's override grammar reads it back unchanged: bare where that works, else in quotes."""
+    text = str(value)
+    with contextlib.suppress(HydraException):
+        bare = OverridesParser.create().parse_override(f"key={text}")
+        if "$" not in text and not bare.is_sweep_override() and bare.value() == text:
+            return text
+    # OmegaConf would interpolate `${` even in quotes.
+    return QuotedString(text.replace("${", "\\${"), Quote.double).with_quotes()
+
+
+def short_path(path: Path) -> Path:
+    """Return a path relative to the working directory where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def make_plan(
+    study: str,
+    *,
+    data: str | Path | None = None,
+    seeds: Sequence[int] = (0,),
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> Plan:
+    """Plan a study.
+
+    Args:
+        study: name of ``conf/experiment/<study>.yaml``, whose ``hydra.sweeper.params`` are the sweep.
+        data: folder of the real LLP; None is simulated data.
+        seeds: one run of every cell for each.
+        out: folder of the study, ``outputs/<study>-<source>`` by default.
+        overrides: the user's own, for every cell. One that names a swept key replaces its sweep; one that is a sweep
+            itself (``encoder=han,mm_pyramid``) adds an axis. They are part of the cells' folders.
+
+    Raises:
+        ConfigError: a wrong override or seed.
+        DataError: no such data folder.
+    """
+    _check_seeds(seeds)
+    own, axes = _split(overrides)
+    source = own.get("data", f"data={'simulated' if data is None else 'llp'}").partition("=")[2]
+    fixed = {"experiment": f"experiment={study}", "data": f"data={source}"}
+    if data is not None:
+        root = Path(data).expanduser().absolute()
+        if not root.is_dir():
+            raise DataError(f"--data: expected the folder of LLP, found no folder at {root}")
+        fixed["data.root"] = f"data.root={quote(root)}"
+    fixed |= {"logger": "logger=wandb", "group": f"group={quote(f'{study}-{source}')}"} | own
+    out = (out or Path("outputs") / f"{study}-{source}").expanduser().absolute()
+    with _hydra():
+        sweep = _sweep(list(fixed.values()))
+        pinned = [own[key] for key in sweep if key in own]
+        axes = {key: values for key, values in sweep.items() if key not in own} | axes
+        points = list(itertools.product(*axes.values()))
+        cells: dict[Path, Cell] = {}
+        for seed, point in itertools.product(seeds, points):
+            folder = out / CELLS_FOLDER / cell_name([*own.values(), *point]) / f"seed={seed}"
+            label = ", ".join([*pinned, *point]) or "all"
+            named = fixed if "name" in own else fixed | {"name": f"name={quote(f'{study}/{label}/seed={seed}')}"}
+            cells.setdefault(folder, _cell(label, seed, [*named.values(), *point, f"seed={seed}"], folder))
+    return Plan(study, source, out, tuple(cells.values()))
+
+
+def _cell(label: str, seed: int, overrides: Sequence[str], folder: Path) -> Cell:
+    # The folder is known to Hydra only inside a job, and it is no part of the hash.
+    config = plain(compose_job([*overrides, "output_dir=null"]))
+    return Cell(label, seed, tuple(overrides), folder, config, config_hash(config))
+
+
+def _hydra() -> contextlib.AbstractContextManager[Any]:
+    """Start Hydra once for many compositions."""
+    return initialize_config_module(CONFIG_MODULE, version_base="1.3")
+
+
+def _parse(overrides: Iterable[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise explain(error) from error
+
+
+def _values(override: Override) -> list[str]:
+    """Return ``key=value`` for each value of a sweep."""
+    key = override.input_line.partition("=")[0] if override.input_line else override.get_key_element()
+    if override.is_sweep_override():
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [f"{key}={override.get_value_element_as_str()}"]
+
+
+def _split(overrides: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Split the user's overrides into fixed ones and sweeps, by key."""
+    own: dict[str, str] = {}
+    axes: dict[str, list[str]] = {}
+    for override in _parse(overrides):
+        key = override.key_or_group
+        if key in _RESERVED:
+            raise ConfigError(f"{override.input_line}: {key} is set by {_RESERVED[key]}")
+        if override.is_sweep_override():
+            axes[key] = _values(override)
+        else:
+            own[key] = str(override.input_line)
+    return own, axes
+
+
+def _sweep(fixed: Sequence[str]) -> dict[str, list[str]]:
+    """Return the values of each key that the experiment sweeps."""
+    params = compose_job([*fixed, "seed=0"], hydra=True).hydra.sweeper.get("params") or {}
+    sweeps = _parse(f"{key}={value}" for key, value in params.items())
+    return {sweep.key_or_group: _values(sweep) for sweep in sweeps}
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if not seeds:
+        raise ConfigError("--seeds: expected at least one whole number, found none")
+    for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise ConfigError(f"--seeds: expected whole numbers from 0 to {2**32 - 1}, found {seed}")
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError(f"--seeds: expected each seed once, found {','.join(map(str, seeds))}")

@@ -1,0 +1,148 @@
+"""A study as its YAML file in ``experiments/`` states it: columns, rows, published values, plot. Presentation only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from leap_avvp.errors import ConfigError, check_choice
+
+__all__ = ["Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
+
+_PACKAGE = "leap_avvp.experiments"
+_KEYS = ("title", "source", "columns", "rows", "notes", "seeds", "plot")
+_ROW_KEYS = ("label", "match", "published")
+_PLOT_KEYS = ("x", "y", "x_label", "log2")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of the table, and which runs belong to it."""
+
+    label: str
+    match: Mapping[str, Any]
+    """Dotted config key -> value; a run belongs to the row when its config holds all of them."""
+    published: Mapping[str, float]
+    """Metric key -> percent; keys that the source does not report are absent."""
+
+    def matches(self, config: Mapping[str, Any]) -> bool:
+        """Say whether a run with this (plain, nested) config belongs to the row."""
+        return all(lookup(config, key) == value for key, value in self.match.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+    """The study's figure: one metric against one config key."""
+
+    x: str
+    y: str
+    x_label: str
+    log2: bool = False
+    """Draw x with equal steps for equal ratios."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Everything that is known of a study before a run."""
+
+    name: str
+    title: str
+    source: str
+    columns: Mapping[str, str]
+    """Metric key -> heading, in order."""
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    plot: Plot | None = None
+
+
+def lookup(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value at a dotted key of a nested config, None where there is none."""
+    node: Any = config
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return None
+        node = node[part]
+    return node
+
+
+def study_names() -> list[str]:
+    """Return the names of all studies, sorted."""
+    files = resources.files(_PACKAGE).iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load_study(name: str) -> Study:
+    """Read one study.
+
+    Raises:
+        ConfigError: no such study (with the nearest name), or a mistake in its file.
+    """
+    check_choice("study", name, study_names())
+    return parse_study(name, resources.files(_PACKAGE).joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def parse_study(name: str, text: str) -> Study:
+    """Turn the text of a study file into a study.
+
+    Raises:
+        ConfigError: naming the file, the key, what was expected and what was found.
+    """
+    where = f"experiments/{name}.yaml"
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
+    _check_keys(where, content, _KEYS, needed=("title", "source", "columns", "rows"))
+    columns = content["columns"]
+    if not isinstance(columns, dict) or not columns:
+        raise ConfigError(f"{where}: columns: expected a map of metric keys to headings, found {columns!r}")
+    if not isinstance(content["rows"], list) or not content["rows"]:
+        raise ConfigError(f"{where}: rows: expected a list of rows, found {content['rows']!r}")
+    rows = tuple(_row(f"{where}: rows[{number}]", row, columns) for number, row in enumerate(content["rows"]))
+    return Study(
+        name=name,
+        title=str(content["title"]),
+        source=str(content["source"]),
+        columns={str(key): str(heading) for key, heading in columns.items()},
+        rows=rows,
+        notes=tuple(str(note) for note in content.get("notes") or ()),
+        seeds=tuple(int(seed) for seed in content.get("seeds") or (0,)),
+        plot=_plot(f"{where}: plot", content["plot"], columns) if content.get("plot") else None,
+    )
+
+
+def _row(where: str, row: Any, columns: Iterable[str]) -> Row:
+    _check_keys(where, row, _ROW_KEYS, needed=("label", "match"))
+    if not isinstance(row["match"], dict):
+        raise ConfigError(f"{where}.match: expected a map of config keys to values, found {row['match']!r}")
+    keys, values = list(columns), row.get("published")
+    if values is None:
+        values = [None] * len(keys)
+    if not isinstance(values, list) or len(values) != len(keys):
+        raise ConfigError(f"{where}.published: expected {len(keys)} numbers, one a column, found {values!r}")
+    for value in values:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ConfigError(f"{where}.published: expected numbers (null where not reported), found {value!r}")
+    published = {key: float(value) for key, value in zip(keys, values, strict=True) if value is not None}
+    return Row(str(row["label"]), dict(row["match"]), published)
+
+
+def _plot(where: str, plot: Any, columns: Iterable[str]) -> Plot:
+    _check_keys(where, plot, _PLOT_KEYS, needed=("x", "y"))
+    x, y = str(plot["x"]), check_choice(f"{where}.y", plot["y"], columns)
+    return Plot(x, y, str(plot.get("x_label", x)), bool(plot.get("log2", False)))
+
+
+def _check_keys(where: str, content: Any, known: Iterable[str], needed: Iterable[str]) -> None:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected a map with {', '.join(known)}, found {content!r}")
+    for key in content:
+        check_choice(f"{where}: key", key, known)
+    missing = [key for key in needed if key not in content]
+    if missing:
+        raise ConfigError(f"{where}: expected the key {missing[0]!r}, found only {', '.join(map(str, content))}")
