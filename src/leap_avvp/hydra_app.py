@@ -62,10 +62,10 @@ def _evaluate(config: DictConfig) -> dict[str, Any]:
 
 
 def _print_scores(result: dict[str, Any], split: str) -> None:
-    from leap_avvp.report import score_table
+    from leap_avvp.report import print_scores
 
     scores = result["test"] if "test" in result else result["scores"]
-    score_table(scores, split, result["protocol"]["name"], result["data_source"])
+    print_scores(scores, split, result["protocol"]["name"], result["data_source"])
 
 
 def _job(name: str, failures: list[str]) -> Callable[[DictConfig], float | None]:

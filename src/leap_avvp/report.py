@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["score_table"]
+__all__ = ["print_scores", "score_table"]
 
 _COLUMNS = (
     ("audio", "A"),
@@ -18,14 +18,25 @@ _COLUMNS = (
 )
 
 
-def score_table(scores: Mapping[str, float], split: str, protocol: str, data_source: str) -> None:
-    """Print the scores of a split in percent, with the protocol and the data that they belong to."""
-    warning = " (SIMULATED data, not comparable with LLP)" if data_source == "simulated" else ""
-    table = Table(title=f"{split}: {data_source}{warning}", caption=f"protocol: {protocol}", title_justify="left")
+def score_table(scores: Mapping[str, float], title: str, caption: str) -> Table:
+    """Return a table of the scores of a split, in percent.
+
+    Args:
+        scores: by name, with ``average``.
+        title: which videos.
+        caption: what the numbers depend on, the protocol above all.
+    """
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     table.add_column("level")
     for _, heading in _COLUMNS:
         table.add_column(heading, justify="right")
     for level in ("segment", "event"):
         table.add_row(level, *(f"{scores[f'{level}/{name}']:.1f}" for name, _ in _COLUMNS))
     table.add_row("average", *[""] * (len(_COLUMNS) - 1), f"{scores['average']:.1f}")
-    Console().print(table)
+    return table
+
+
+def print_scores(scores: Mapping[str, float], split: str, protocol: str, data_source: str) -> None:
+    """Print the scores of a run; simulated data are named as such."""
+    warning = " (SIMULATED data, not comparable with LLP)" if data_source == "simulated" else ""
+    Console().print(score_table(scores, f"{split}: {data_source}{warning}", f"protocol: {protocol}"))
