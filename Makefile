@@ -37,7 +37,7 @@ lint: $(DEV) ## check style and types: ruff, mypy
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
 
 reproduce-table6: $(RUNTIME) ## Table 6 on simulated data, or DATA=/path/to/LLP (SEEDS=0,1,2 OUT=folder ARGS="more overrides")
-	@$(BIN)/leap-avvp reproduce table6 $(ARGS) $(if $(DATA),--data "$(DATA)") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/leap-avvp reproduce table6$(if $(ARGS), $(ARGS))$(if $(DATA), --data "$(DATA)")$(if $(SEEDS), --seeds $(SEEDS))$(if $(OUT), --out "$(OUT)")
 
 clean: ## remove .venv, builds and caches (results in outputs/ stay)
 	$(say) "removing .venv, builds and caches"

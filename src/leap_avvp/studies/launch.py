@@ -100,12 +100,16 @@ def _inspect(plan: Plan, console: Console) -> list[CellResult]:
             console.print(f"not used: {problem}")
     finished = sum(result.status == "finished" for result in results)
     source = "the real LLP" if plan.data_source == "llp" else f"{plan.data_source.upper()} data"
-    console.print(f"{plan.study} on {source}: {len(results)} cells, {finished} finished, in {short_path(plan.out)}")
+    console.print(f"{plan.study} on {source}: {_cells(len(results))}, {finished} finished, in {short_path(plan.out)}")
     return results
 
 
+def _cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
 def _print_plan(plan: Plan, results: Sequence[CellResult], console: Console) -> None:
-    console.print(f"{plan.study}: {len(results)} cells in {short_path(plan.out)}; nothing is run")
+    console.print(f"{plan.study}: {_cells(len(results))} in {short_path(plan.out)}; nothing is run")
     for number, result in enumerate(results, start=1):
         console.print(f"[{number}/{len(results)}] {result.cell}: {result.status}\n  $ {result.cell.shown}")
 
@@ -138,5 +142,5 @@ def _closing(results: Sequence[CellResult], table_only: bool, console: Console) 
     for result in broken:
         console.print(f"broken: {result.cell}: {result.error}; log: {short_path(result.log)}")
     if broken and not table_only:
-        console.print(f"{len(broken)} of {len(results)} cells broke; the same command runs these alone again")
+        console.print(f"{len(broken)} of {_cells(len(results))} broke; the same command runs these alone again")
     return 1 if broken and not table_only else 0
