@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leap_avvp.errors import ConfigError
-from leap_avvp.studies import list_studies, load_study
+from leap_avvp.studies import list_studies, load_study, print_studies
 from leap_avvp.studies.plan import make_plan
 from leap_avvp.studies.spec import lookup, parse_study, study_names
 
@@ -74,8 +74,10 @@ def test_every_experiment_that_sweeps_has_a_study() -> None:
     assert experiments == set(study_names())
 
 
-def test_list_studies() -> None:
+def test_list_studies(capsys: pytest.CaptureFixture[str]) -> None:
     assert list_studies()["table6"].startswith("Table 6")
+    assert print_studies() == 0
+    assert "Table 6" in capsys.readouterr().out
 
 
 def test_misspelt_study_names_the_nearest() -> None:
