@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from leap_avvp.data.annotations import read_annotations
+from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder
 from leap_avvp.errors import DataError
 from leap_avvp.llp import CLASSES, SPLITS, video_id
@@ -140,3 +141,21 @@ def test_real_annotations() -> None:
     np.testing.assert_array_equal(source.labels("test")[2].audio, given["test"].audio)
     assert source.features("train", 9_999).video_2d.shape == (10, 2048)
     assert source.describe()["annotations"] == "given"
+
+
+def test_the_folder_loads_like_any_other_and_is_called_simulated(source: SimulatedLLP, folder: Path) -> None:
+    loaded = LLPFolder(folder, pseudo_labels="valor")
+    assert loaded.name == "simulated"
+    for split in SPLITS:
+        read, made = loaded.load(split), source.load(split)
+        assert read.filenames == made.filenames
+        np.testing.assert_array_equal(read.audio, made.audio)
+        np.testing.assert_allclose(read.video_2d, made.video_2d, atol=2e-6)
+        np.testing.assert_array_equal(read.video_3d, made.video_3d)
+        np.testing.assert_array_equal(read.video_label, made.video_label)
+        if split == "train":
+            np.testing.assert_array_equal(read.segment_audio, made.segment_audio)
+            np.testing.assert_array_equal(read.segment_visual, made.segment_visual)
+        else:
+            np.testing.assert_array_equal(read.target_audio, made.target_audio)
+            np.testing.assert_array_equal(read.target_visual, made.target_visual)
