@@ -105,6 +105,7 @@ def test_limit_cuts_training_only(source: SimulatedLLP, tmp_path: Path) -> None:
     read, _ = read_annotations(tmp_path / "annotations")
     assert [len(read[split].filenames) for split in SPLITS] == [4, 3, 3]
     assert len(list((tmp_path / "feats/vggish").iterdir())) == 10
+    assert "'train': 4" in (tmp_path / "SIMULATED.txt").read_text()
     assert len((tmp_path / "annotations/AVVP_dataset_full.csv").read_text().splitlines()) == 11
 
 

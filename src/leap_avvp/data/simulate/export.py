@@ -63,15 +63,15 @@ def write_llp_folder(
         if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not overwrite)):
             raise DataError(f"{out}: expected a new or empty folder; choose another one, or allow overwriting")
         out.mkdir(parents=True, exist_ok=True)
+        counts = {split: source.sizes[split] for split in SPLITS}
+        if limit is not None:
+            counts["train"] = min(counts["train"], limit)
         origin = "simulated too" if annotations is None else "real annotations"
-        facts = "".join(f"{key}: {value}\n" for key, value in source.describe().items())
+        facts = "".join(f"{key}: {value}\n" for key, value in (source.describe() | {"videos": counts}).items())
         write_whole(out / MARKER, _NOTE.format(annotations=origin) + facts)
         embedding = io.BytesIO()
         np.savez(embedding, embedding=source.label_embedding(), classes=np.array(CLASSES))
         write_whole(out / "label_embedding.npz", embedding.getvalue())
-        counts = {split: source.sizes[split] for split in SPLITS}
-        if limit is not None:
-            counts["train"] = min(counts["train"], limit)
         if annotations is None:
             write_annotations(out / "annotations", _labels(source, counts))
         else:

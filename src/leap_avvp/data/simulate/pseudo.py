@@ -2,8 +2,8 @@
 
 They stand for VALOR's (Lai, Chen and Wang, "Modality-Independent Teachers Meet Weakly-Supervised Audio-Visual Event
 Parser", NeurIPS 2023), which are CLAP's and CLIP's zero-shot answers, thresholded and masked by the weak label. How
-often the simulated teachers err is our choice, not a figure of that paper. Measured over the segments of 10,000 SIMULATED
-training videos: precision 0.92 and recall 0.89 in audio, 0.88 and 0.86 in visual.
+often the simulated teachers err is our choice, not a figure of that paper. Measured over the segments of 10,000
+SIMULATED training videos: precision 0.92 and recall 0.89 in audio, 0.88 and 0.86 in visual.
 
 A teacher's score of an event is the truth smoothed over neighbouring seconds, plus an error of the whole event (the
 teacher knows a class badly, or is fooled by the other modality) and an error that drifts in time. So mistakes come in
