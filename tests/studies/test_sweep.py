@@ -166,6 +166,11 @@ def test_table_only_runs_nothing_and_shows_what_is_missing(fake) -> None:
     assert "| λ = 2 | SIMULATED, not run | – |" in text
 
 
+def test_what_the_user_changed_stands_in_the_table(fake) -> None:
+    assert reproduce("table6", overrides=["trainer.max_epochs=1"], runner=fake.Training()) == 0
+    assert "- changed by hand: trainer.max_epochs=1" in (OUT / "table6.md").read_text()
+
+
 def test_dry_run_writes_nothing(fake, capsys: pytest.CaptureFixture[str]) -> None:
     training = fake.Training()
     assert reproduce("table6", dry_run=True, runner=training) == 0
@@ -177,6 +182,8 @@ def test_dry_run_writes_nothing(fake, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_second_sweep_in_the_folder_is_refused(fake) -> None:
     with folder_lock(OUT), pytest.raises(LeapError, match=rf"another sweep writes here \(process {os.getpid()}\)"):
         reproduce("table6", runner=fake.Training())
+    with folder_lock(OUT):
+        assert reproduce("table6", table_only=True) == 0  # looking on is allowed
     assert reproduce("table6", runner=fake.Training()) == 0
 
 

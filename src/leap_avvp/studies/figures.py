@@ -57,7 +57,9 @@ def plot_png(table: Table) -> bytes:
             fontsize=40, color="0.9", rotation=25, zorder=0,
         )  # fmt: skip
     footer = [
-        line for line in provenance(table) if line.startswith(("data", "protocol", "seeds", "epochs", "measured"))
+        line
+        for line in provenance(table)
+        if line.startswith(("data", "protocol", "seeds", "epochs", "changed", "measured"))
     ]
     lines = textwrap.wrap("; ".join(footer), 110 if together else 150)
     figure.supxlabel("\n".join(([table.warning] if table.warning else []) + lines), fontsize=7, color=_WARNING)

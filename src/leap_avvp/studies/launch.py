@@ -77,18 +77,19 @@ def reproduce(
     if dry_run:
         _print_plan(plan, inspect_plan(plan)[0], console)
         return 0
-    with folder_lock(plan.out) as lock, terminable():
+    if table_only:  # reads whole files only, so it may look on while a sweep runs
         results = _inspect(plan, console)
-        if not table_only:
+    else:
+        with folder_lock(plan.out) as lock, terminable():
+            run = runner or functools.partial(run_process, keep_open=(lock,))
             try:
-                run = runner or functools.partial(run_process, keep_open=(lock,))
-                results = list(run_cells(results, run, console))
+                results = list(run_cells(_inspect(plan, console), run, console))
             except KeyboardInterrupt as interrupt:
                 console.print("\nstopped; the same command goes on from here: finished cells stay, the rest resumes")
                 return 143 if isinstance(interrupt, Terminated) else 130
-        table = build_table(spec, results, plan.data_source)
-        _print_table(table)
-        write_outputs(table, plan.out, console)
+    table = build_table(spec, results, plan.data_source, plan.overrides)
+    _print_table(table)
+    write_outputs(table, plan.out, console)
     return _closing(results, table_only, console)
 
 

@@ -66,6 +66,8 @@ class Plan:
     out: Path
     """Absolute."""
     cells: tuple[Cell, ...]
+    overrides: tuple[str, ...] = ()
+    """The user's own."""
 
 
 def quote(value: object) -> str:
@@ -128,7 +130,7 @@ def make_plan(
             label = ", ".join([*pinned, *point]) or "all"
             named = fixed if "name" in own else fixed | {"name": f"name={quote(f'{study}/{label}/seed={seed}')}"}
             cells.setdefault(folder, _cell(label, seed, [*named.values(), *point, f"seed={seed}"], folder))
-    return Plan(study, source, out, tuple(cells.values()))
+    return Plan(study, source, out, tuple(cells.values()), tuple(overrides))
 
 
 def _cell(label: str, seed: int, overrides: Sequence[str], folder: Path) -> Cell:

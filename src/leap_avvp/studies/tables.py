@@ -66,6 +66,8 @@ class Table:
     rows: tuple[TableRow, ...]
     data_source: str
     """Of all runs; where nothing ran, of the plan."""
+    overrides: tuple[str, ...] = ()
+    """What the user changed in every cell."""
 
     @property
     def records(self) -> tuple[RunRecord, ...]:
@@ -97,7 +99,7 @@ def summarise(values: Iterable[float]) -> Summary:
     return Summary(numbers, statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None)
 
 
-def build_table(study: Study, results: Sequence[CellResult], data_source: str) -> Table:
+def build_table(study: Study, results: Sequence[CellResult], data_source: str, overrides: Sequence[str] = ()) -> Table:
     """Put every cell into the row of the study that its config matches.
 
     A row that matches cells of several swept values (the user has added an axis) becomes a row for each, and cells that
@@ -107,6 +109,7 @@ def build_table(study: Study, results: Sequence[CellResult], data_source: str) -
         study: rows and columns.
         results: all cells of a plan.
         data_source: what the plan runs on, ``simulated`` or ``llp``.
+        overrides: what the user changed in every cell; the table says so.
 
     Raises:
         DataError: runs on simulated and on real data together, or a run without one of the metrics.
@@ -130,7 +133,7 @@ def build_table(study: Study, results: Sequence[CellResult], data_source: str) -
             rows.append(TableRow(dataclasses.replace(row, label=f"{row.label} ({label})"), tuple(group)))
     for label, group in _by_label(left).items():
         rows.append(TableRow(Row(label, {}, {}), tuple(group)))
-    return Table(study, tuple(rows), sources.pop() if sources else data_source)
+    return Table(study, tuple(rows), sources.pop() if sources else data_source, tuple(overrides))
 
 
 def _by_label(results: Iterable[CellResult]) -> dict[str, list[CellResult]]:
@@ -162,6 +165,8 @@ def provenance(table: Table) -> list[str]:
     ]
     if untrained:
         lines.append(f"untrained model, for scale: Avg. {_spread(summarise(untrained))}")
+    if table.overrides:
+        lines.append(f"changed by hand: {' '.join(table.overrides)}")
     hashes = ((row.row.label, [record.config_hash[:8] for record in row.records]) for row in table.rows)
     lines.append("configs: " + "; ".join(f"{label}: {' '.join(names)}" for label, names in hashes if names))
     return lines
