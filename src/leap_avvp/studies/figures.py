@@ -56,12 +56,9 @@ def plot_png(table: Table) -> bytes:
             0.5, 0.5, table.data_source.upper(), transform=axes[1].transAxes, ha="center", va="center",
             fontsize=40, color="0.9", rotation=25, zorder=0,
         )  # fmt: skip
-    footer = [
-        line
-        for line in provenance(table)
-        if line.startswith(("data", "protocol", "seeds", "epochs", "changed", "measured"))
-    ]
-    lines = textwrap.wrap("; ".join(footer), 110 if together else 150)
+    shown = ("data", "protocol", "seeds", "epochs", "changed", "measured")
+    footer = "; ".join(line for line in provenance(table) if line.startswith(shown))
+    lines = textwrap.wrap(footer, 125 if together else 195)
     figure.supxlabel("\n".join(([table.warning] if table.warning else []) + lines), fontsize=7, color=_WARNING)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Title": table.study.title, "Comment": table.warning or ""})
