@@ -58,7 +58,7 @@ def plot_png(table: Table) -> bytes:
         )  # fmt: skip
     shown = ("data", "protocol", "seeds", "epochs", "changed", "measured")
     footer = "; ".join(line for line in provenance(table) if line.startswith(shown))
-    lines = textwrap.wrap(footer, 125 if together else 195)
+    lines = textwrap.wrap(footer, 118 if together else 180)
     figure.supxlabel("\n".join(([table.warning] if table.warning else []) + lines), fontsize=7, color=_WARNING)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Title": table.study.title, "Comment": table.warning or ""})
