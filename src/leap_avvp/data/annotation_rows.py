@@ -109,13 +109,14 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]
                 raise DataError(f"{path}:1: expected the columns {', '.join(columns)}, {found}{hint}")
         places = [header.index(name) for name in columns]
         for fields in reader:
-            if len(fields) > max(places):
-                yield reader.line_num, [fields[place].strip() for place in places]
-            elif any(fields):
+            if not any(field.strip() for field in fields):
+                continue
+            if len(fields) <= max(places):
                 raise DataError(
                     f"{path}:{reader.line_num}: expected {len(header)} fields separated by tabs, found {len(fields)}; "
                     "mend the line or copy the file again"
                 )
+            yield reader.line_num, [fields[place].strip() for place in places]
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: expected tab-separated text, found {error}") from error
 
