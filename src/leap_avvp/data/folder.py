@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from leap_avvp.data.annotations import Dirt, SplitAnnotations, find_annotations, read_annotations
-from leap_avvp.data.feature_files import FileProblem, read_features, read_pseudo_labels
+from leap_avvp.data.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.data.folder_report import FolderReport, SplitReport
 from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.data.split import SplitData
 from leap_avvp.errors import ConfigError, DataError, check_choice
-from leap_avvp.llp import (
-    FEATURE_FOLDERS,
-    FEATURE_SHAPES,
-    NUM_CLASSES,
-    NUM_SEGMENTS,
-    PSEUDO_LABEL_FOLDERS,
-    SPLITS,
-    video_id,
-)
+from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, NUM_CLASSES, NUM_SEGMENTS, PSEUDO_LABEL_FOLDERS, SPLITS
 
 __all__ = ["PSEUDO_LABELS", "LLPFolder"]
 
@@ -42,14 +35,15 @@ class _Loaded:
     kept: NDArray[np.bool_]
     """(N,) videos without a problem."""
     arrays: dict[str, NDArray[np.float32]]
+    """(N, T, F) or (N, T, C) by name; rows of videos that are not kept hold anything."""
 
 
 class LLPFolder:
     """The real LLP (Tian et al., ECCV 2020), as a :class:`~leap_avvp.data.split.DataSource`.
 
     Args:
-        root: holds ``feats/vggish``, ``feats/res152``, ``feats/r2plus1d_18`` and, for VALOR's pseudo labels, ``CLAP/`` and
-            ``CLIP/segment_pseudo_labels``.
+        root: holds ``feats/vggish``, ``feats/res152``, ``feats/r2plus1d_18`` and, for VALOR's pseudo labels,
+            ``CLAP/segment_pseudo_labels`` and ``CLIP/segment_pseudo_labels``.
         annotations: folder of the CSV files, where it is not ``root/annotations``, ``root/data`` or ``root``.
         pseudo_labels: ``valor``, or ``none`` to train on the weak labels alone.
         allow_missing: leave videos out whose files are missing, and say so, instead of stopping. Damaged files stop in
@@ -61,12 +55,14 @@ class LLPFolder:
     """
 
     name: str
-    """``llp``, or ``simulated`` for a folder that ``leap-avvp data simulate`` wrote: its numbers must not pass as LLP's."""
+    """``llp``, or ``simulated`` for what ``leap-avvp data simulate`` wrote: its numbers must not pass as LLP's."""
 
     def __init__(
         self, root: Path, annotations: Path | None = None, pseudo_labels: str = "valor", allow_missing: bool = False
     ) -> None:
         self.root = Path(root)
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: no such folder; data.root is the one that holds feats/ and annotations/")
         self.name = "simulated" if (self.root / MARKER).exists() else "llp"
         self.pseudo_labels = check_choice("data.pseudo_labels", pseudo_labels, PSEUDO_LABELS)
         if not isinstance(allow_missing, bool):
@@ -77,51 +73,54 @@ class LLPFolder:
         self._dirt = Dirt()
         self._reports: dict[str, SplitReport] = {}
 
-    def _split(self, split: str) -> SplitAnnotations:
-        if self._annotations is None:
-            self._annotations, self._dirt = read_annotations(self.annotation_folder)
-        return self._annotations[check_choice("split", split, SPLITS)]
-
     def describe(self) -> dict[str, object]:
         """Return root, options and what the checks of the loaded splits found."""
-        report = FolderReport(str(self.root), self._dirt, list(self._reports.values()))
         return {
             "root": str(self.root.resolve()),
             "annotations": str(self.annotation_folder.resolve()),
             "pseudo_labels": self.pseudo_labels,
             "allow_missing": self.allow_missing,
-            **report.to_dict(),
+            **self._report(self._reports.values()).to_dict(),
         }
 
     def check(self, splits: Sequence[str] = SPLITS) -> FolderReport:
-        """Read and check every file of ``splits``; nothing is kept.
+        """Read and check every file of ``splits``; no array is kept.
 
         Raises:
-            DataError: annotation files that cannot be used at all.
+            DataError: annotation files that cannot be used at all, or whole folders that are not there.
         """
         reports = [self._read(self._split(split), keep=False).report for split in splits]
-        return FolderReport(str(self.root), self._dirt, reports)
+        return self._report(reports)
 
     def load(self, split: str) -> SplitData:
-        """Read, check and return one split.
+        """Read, check and return one split; the whole of LLP takes 1.3 GB of memory.
 
         Raises:
             DataError: missing files (unless they are allowed) or damaged ones: how many, and the first five.
         """
         annotations = self._split(split)
         loaded = self._read(annotations, keep=True)
-        report = self._reports[split] = loaded.report
-        problems = FolderReport(str(self.root), self._dirt, [report]).problems()
+        report = loaded.report
+        problems = self._report([report]).problems()
         if report.damaged or (report.missing and not self.allow_missing):
             allow = "" if report.damaged else "; data.allow_missing=true goes on without those videos"
             raise DataError(f"{self.root}: {split}: {'; '.join(problems)}{allow}")
         if not loaded.kept.any():
             raise DataError(f"{self.root}: {split}: not one of {report.videos} videos has all its files")
         self._say(report, problems)
+        self._reports[split] = report
         return self._assemble(annotations, loaded)
 
+    def _split(self, split: str) -> SplitAnnotations:
+        if self._annotations is None:
+            self._annotations, self._dirt = read_annotations(self.annotation_folder)
+        return self._annotations[check_choice("split", split, SPLITS)]
+
+    def _report(self, splits: Iterable[SplitReport]) -> FolderReport:
+        return FolderReport(str(self.root), self._dirt, list(splits))
+
     def _say(self, report: SplitReport, problems: Sequence[str]) -> None:
-        if not self._said_dirt():
+        if not self._reports:  # told once, with the first split
             for line in self._dirt.lines():
                 print(f"annotations: {line}")
         if problems:
@@ -129,74 +128,97 @@ class LLPFolder:
         if report.unmasked:
             print(f"{report.split}: {report.unmasked} pseudo labels name an event outside the video's weak label")
 
-    def _said_dirt(self) -> bool:
-        return len(self._reports) > 1  # told once, with the first split
-
     def _assemble(self, annotations: SplitAnnotations, loaded: _Loaded) -> SplitData:
         kept = loaded.kept
-        whole = bool(kept.all())
-        arrays = loaded.arrays if whole else {name: array[kept] for name, array in loaded.arrays.items()}
+        arrays = loaded.arrays
+        if not kept.all():
+            arrays = {name: array[kept] for name, array in arrays.items()}
         label = annotations.weak[kept].astype(np.float32)
         if annotations.split == "train" and self.pseudo_labels == "none":
-            # As VALOR's baseline does: heard for sure, probably seen.
-            arrays["video_audio"], arrays["video_visual"] = label, 0.9 * label + np.float32(0.05)
+            # As the released programs do without pseudo labels: heard for sure, probably seen.
+            arrays["video_audio"], arrays["video_visual"] = label, np.float32(0.9) * label + np.float32(0.05)
             for modality in ("audio", "visual"):
                 arrays[f"segment_{modality}"] = np.repeat(arrays[f"video_{modality}"][:, None], NUM_SEGMENTS, axis=1)
-        names = [name for name, keep in zip(annotations.filenames, kept, strict=True) if keep]
-        truth = {
-            f"target_{modality}": grid[kept]
-            for modality in ("audio", "visual")
-            if (grid := getattr(annotations, modality)) is not None
-        }
-        return SplitData(annotations.split, names, video_label=label, **arrays, **truth)
+        return SplitData(
+            split=annotations.split,
+            filenames=[name for name, keep in zip(annotations.filenames, kept, strict=True) if keep],
+            audio=arrays["audio"],
+            video_2d=arrays["video_2d"],
+            video_3d=arrays["video_3d"],
+            video_label=label,
+            segment_audio=arrays.get("segment_audio"),
+            segment_visual=arrays.get("segment_visual"),
+            video_audio=arrays.get("video_audio"),
+            video_visual=arrays.get("video_visual"),
+            target_audio=None if annotations.audio is None else annotations.audio[kept],
+            target_visual=None if annotations.visual is None else annotations.visual[kept],
+        )
 
     def _wanted(self, split: str) -> dict[str, tuple[Path, tuple[int, int]]]:
-        """Return, by array name, the folder and the shape of its files."""
+        """Return, by array name, the folder and the shape of its files.
+
+        Raises:
+            DataError: naming every folder that is not there, and how to get VALOR's or to do without.
+        """
         wanted = {name: (self.root / folder, FEATURE_SHAPES[name]) for name, folder in FEATURE_FOLDERS.items()}
         if split == "train" and self.pseudo_labels == "valor":
-            for modality, folder in PSEUDO_LABEL_FOLDERS.items():
-                wanted[f"segment_{modality}"] = (self.root / folder, (NUM_SEGMENTS, NUM_CLASSES))
-        for name, (folder, _) in wanted.items():
-            if folder.is_dir():
-                continue
-            labels = "; these are VALOR's released pseudo labels, data.pseudo_labels=none trains without them"
-            raise DataError(f"{folder}: no such folder{labels if name.startswith('segment') else ''}")
+            for modality, labels in PSEUDO_LABEL_FOLDERS.items():
+                wanted[f"segment_{modality}"] = (self.root / labels, (NUM_SEGMENTS, NUM_CLASSES))
+        absent = {name: folder for name, (folder, _) in wanted.items() if not folder.is_dir()}
+        if absent:
+            advice = "; expected LLP's released features there"
+            if all(name.startswith("segment_") for name in absent):
+                advice = (
+                    "; expected the segment pseudo labels that VALOR released (Lai et al., NeurIPS 2023) there; "
+                    "data.pseudo_labels=none trains without them"
+                )
+            raise DataError(f"{self.root}: no such folder: {', '.join(map(str, absent.values()))}{advice}")
         return wanted
 
     def _read(self, annotations: SplitAnnotations, keep: bool) -> _Loaded:
+        """Read every file of a split once, in threads; ``keep`` its arrays or only the report."""
         wanted = self._wanted(annotations.split)
-        number = len(annotations.filenames)
+        ids = annotations.video_ids
         arrays = {
-            name: np.empty((number if keep else 1, NUM_SEGMENTS, shape[1]), dtype=np.float32)
+            name: np.empty((len(ids) if keep else 0, NUM_SEGMENTS, shape[1]), dtype=np.float32)
             for name, (_, shape) in wanted.items()
         }
 
-        def read(index: int) -> tuple[list[FileProblem], int]:
+        def read(index: int) -> tuple[list[BadFileError], int]:
+            """Return what is wrong with a video's files, and its pseudo labels outside the weak label."""
             problems, outside = [], 0
             for name, (folder, shape) in wanted.items():
-                path = folder / f"{video_id(annotations.filenames[index])}.npy"
+                path = folder / f"{ids[index]}.npy"
                 try:
-                    if name.startswith("segment"):
+                    if name.startswith("segment_"):
                         values = read_pseudo_labels(path, self.root)
                         outside += int(values[:, ~annotations.weak[index]].sum())
                     else:
                         values = read_features(path, self.root, shape)
-                except FileProblem as problem:
+                except BadFileError as problem:
                     problems.append(problem)
                 else:
                     if keep:
                         arrays[name][index] = values
             return problems, outside
 
-        report = SplitReport(annotations.split, number)
-        kept = np.ones(number, dtype=np.bool_)
-        with ThreadPoolExecutor(_THREADS) as pool:  # reading releases the interpreter's lock
-            results = track(pool.map(read, range(number)), f"checking {annotations.split}", number, transient=True)
-            for index, (problems, outside) in enumerate(results):
-                report.unmasked += outside
-                for problem in problems:
-                    (report.missing if problem.missing else report.damaged).append(str(problem))
+        report = SplitReport(annotations.split, len(ids))
+        kept = np.ones(len(ids), dtype=np.bool_)
+        console = Console(stderr=True)
+        pool = ThreadPoolExecutor(_THREADS)  # reading a file lets the other threads run
+        try:
+            for index, (problems, outside) in enumerate(
+                track(
+                    pool.map(read, range(len(ids))),
+                    f"reading {annotations.split}",
+                    total=len(ids),
+                    console=console,
+                    transient=True,
+                    disable=not console.is_terminal,
+                )
+            ):
                 kept[index] = not problems
-                if any(problem.missing for problem in problems):
-                    report.incomplete.append(video_id(annotations.filenames[index]))
+                report.add(ids[index], problems, outside)
+        finally:
+            pool.shutdown(cancel_futures=True)  # an interrupted check does not read the other files first
         return _Loaded(report, kept, arrays)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from leap_avvp.data.annotations import Dirt
+from leap_avvp.data.dirt import Dirt
+from leap_avvp.data.feature_files import BadFileError
 
 __all__ = ["FolderReport", "SplitReport"]
 
@@ -35,6 +37,14 @@ class SplitReport:
     def complete(self) -> int:
         """Videos without a missing file."""
         return self.videos - len(self.incomplete)
+
+    def add(self, identity: str, problems: Sequence[BadFileError], outside: int) -> None:
+        """Take in one video: its id, what is wrong with its files, its pseudo labels outside the weak label."""
+        for problem in problems:
+            (self.missing if problem.missing else self.damaged).append(str(problem))
+        if any(problem.missing for problem in problems):
+            self.incomplete.append(identity)
+        self.unmasked += outside
 
 
 @dataclasses.dataclass
@@ -82,7 +92,8 @@ class FolderReport:
 
     def table(self) -> Group:
         """Return the report for the terminal."""
-        files = Table(title=f"{self.root}", title_justify="left")
+        # Text, not str: rich would read square brackets in a path as its own markup.
+        files = Table(title=Text(self.root), title_justify="left")
         for heading in ("split", "videos", "complete", "files missing", "files damaged", "pseudo labels outside weak"):
             files.add_column(heading, justify="left" if heading == "split" else "right")
         for split in self.splits:
@@ -93,8 +104,9 @@ class FolderReport:
         dirt.add_column("count", justify="right")
         dirt.add_column("first")
         for what, number in self.dirt.counts.items():
-            dirt.add_row(what, str(number), self.dirt.examples.get(what, "") if number else "")
-        dirt.caption = f"audio annotation file: {self.dirt.audio_version}"
+            dirt.add_row(what, str(number), Text(self.dirt.examples.get(what, "")))
+        rows = "".join(f", {number:,} {modality} rows" for modality, number in self.dirt.rows.items())
+        dirt.caption = f"audio annotation file: {self.dirt.audio_version}{rows}"
         verdict = "every file is there and sound" if self.ok else "\n".join(self.problems())
         return Group(files, dirt, Text(verdict))
 
@@ -102,6 +114,7 @@ class FolderReport:
         """Return plain counts."""
         return {
             "audio_annotation_file": self.dirt.audio_version,
+            "annotation_rows": dict(self.dirt.rows),
             "dirt": dict(self.dirt.counts),
             "splits": {
                 split.split: {
