@@ -157,5 +157,3 @@ def build_callbacks(config: DictConfig, checkpoint_dir: str) -> list[Any]:
         if isinstance(part, Mapping) and "_target_" in part:
             built.append(build_part(part, f"callbacks.{name}"))
     return built
-
-

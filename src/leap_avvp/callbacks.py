@@ -52,7 +52,8 @@ class BestCheckpoint(ModelCheckpoint):
     def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
         """Return whether ``current`` replaces what is kept: Lightning's own rule, or an equal score."""
         better = super().check_monitor_top_k(trainer, current)
-        return better or (current is not None and self.best_model_score is not None and current == self.best_model_score)
+        best = self.best_model_score
+        return bool(better) or (current is not None and best is not None and bool(current == best))
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -113,7 +114,7 @@ class EpochLine(Callback):
 
 
 def progress(style: str = "auto") -> list[Callback]:
-    """Return what shows progress: ``bar``, ``line`` (one an epoch), ``none``; ``auto`` is a bar on a terminal, else lines."""
+    """Return what shows progress: ``bar``, ``line`` (one an epoch), ``none``; ``auto``: a bar on a terminal or lines."""
     check_choice("callbacks.progress", style, ("auto", "bar", "line", "none"))
     if style == "auto":
         style = "bar" if sys.stdout.isatty() else "line"

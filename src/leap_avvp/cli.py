@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,9 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     reproduce.add_argument("overrides", nargs="*", help="Hydra overrides for every cell, such as trainer.max_epochs=2")
     reproduce.add_argument("--data", metavar="DIR", help="folder in LLP's real layout; without it data are simulated")
     reproduce.add_argument("--seeds", type=_seeds, metavar="N,N", help="training seeds (default: the study's own)")
-    reproduce.add_argument("--out", type=Path, metavar="DIR", help="where runs and tables go (default: outputs/STUDY-...)")
+    reproduce.add_argument(
+        "--out", type=Path, metavar="DIR", help="where runs and tables go (default: outputs/STUDY-...)"
+    )
     reproduce.add_argument("--dry-run", action="store_true", help="show the cells and their state, run nothing")
-    reproduce.add_argument("--table-only", action="store_true", help="write the table from what is finished, run nothing")
+    reproduce.add_argument(
+        "--table-only", action="store_true", help="write the table from what is finished, run nothing"
+    )
 
     data = _add(commands, "data", "simulate or check a data folder", "leap-avvp data check /path/to/LLP")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -88,7 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
         "leap-avvp data simulate --out sim --annotations /path/to/annotations --limit 400",
     )
     simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
-    simulate.add_argument("--annotations", type=Path, metavar="DIR", help="use these six CSV files; simulate features only")
+    simulate.add_argument(
+        "--annotations", type=Path, metavar="DIR", help="use these six CSV files; simulate features only"
+    )
     simulate.add_argument("--limit", type=int, metavar="N", help="at most N training videos")
     simulate.add_argument("--train", type=int, default=None, metavar="N", help="training videos without --annotations")
     simulate.add_argument("--val", type=int, default=None, metavar="N", help="validation videos, likewise")
@@ -131,8 +138,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("source", type=Path, help="the direction is told from what it holds")
     convert.add_argument("target", type=Path)
-    convert.add_argument("--label-embedding", type=Path, metavar="FILE", help="needed to import LEAP's released weights")
+    convert.add_argument(
+        "--label-embedding", type=Path, metavar="FILE", help="needed to import LEAP's released weights"
+    )
     return parser
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(words)
+    stray = [word for word in rest if word.startswith("-") or "=" not in word]
+    if stray or (rest and arguments.command != "reproduce"):
+        parser.error(f"unrecognized arguments: {' '.join(stray or rest)}")
+    if rest:  # argparse takes overrides only right behind the study's name
+        arguments.overrides = [*arguments.overrides, *rest]
+    return arguments
 
 
 def _run_data(arguments: argparse.Namespace) -> int:
@@ -198,12 +218,15 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0 done, 1 failed, 2 something to mend, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # torch's threads spin at barriers: with one other busy process on the machine a step took ten times as long. Read
+    # once, when torch is first imported; libgomp's own name for "wait a little, then sleep".
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         if words and words[0] in _HYDRA_APPS:
             from leap_avvp.hydra_app import run_app
 
             return run_app(words[0], _HYDRA_APPS[words[0]], words[1:])
-        arguments = build_parser().parse_args(words)
+        arguments = _parse(words)
         return _COMMANDS[arguments.command](arguments)
     except LeapError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -39,7 +39,7 @@ def simulate(
     if annotations is not None:
         source = SimulatedLLP(seed=seed, annotations=read_annotations(find_annotations(annotations, annotations))[0])
     else:
-        source = SimulatedLLP(seed=seed, **sizes)
+        source = SimulatedLLP(seed=seed, **sizes)  # type: ignore[arg-type]
     write_llp_folder(source, out, annotations=annotations, limit=limit, overwrite=overwrite)
     print(f"{out}: SIMULATED videos in LLP's layout; train on them with `leap-avvp train data=llp data.root={out}`")
     return 0
@@ -54,5 +54,3 @@ def score(
         write_json(result.to_dict(), json_file)
     Console().print(result.table())
     return 0
-
-

@@ -154,7 +154,9 @@ def explain(error: BaseException, config_name: str = "train") -> ConfigError:
     if found:
         names = _valid_names(config_name)
         if names.get(found[1]):
-            return ConfigError(f"{found[1]}: this key belongs to {' and '.join(sorted(names[found[1]]))}, not chosen here")
+            return ConfigError(
+                f"{found[1]}: this key belongs to {' and '.join(sorted(names[found[1]]))}, not chosen here"
+            )
         return ConfigError(_unknown(found[1], found[1], list(names), "key"))
     missing = re.search(r"Missing mandatory value: (\S+)", text)
     if missing:

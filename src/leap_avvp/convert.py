@@ -64,4 +64,6 @@ def convert(source: Path, target: Path, label_embedding: Path | None = None) -> 
     own = {f"parser.{name}": value for name, value in parser.state_dict().items()}
     checkpoint = {"state_dict": own, CHECKPOINT_KEY: stamp, _EXTRAS_KEY: parser.released_extras}
     save_atomic(checkpoint, target)
-    return f"{target}: a checkpoint of {architecture} for `leap-avvp evaluate checkpoint={target} data=llp data.root=DIR`"
+    return (
+        f"{target}: a checkpoint of {architecture} for `leap-avvp evaluate checkpoint={target} data=llp data.root=DIR`"
+    )

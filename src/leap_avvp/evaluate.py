@@ -93,8 +93,7 @@ def run(config: DictConfig, overrides: Sequence[str] = ()) -> dict[str, Any]:
     loader = data.test_dataloader() if config.split == "test" else data.val_dataloader()
     trainer.test(module, dataloaders=loader, verbose=False)
     predictions = module.test_predictions()
-    ids = predictions.pop("video_id")
-    write_predictions(output_dir / f"predictions_{config.split}.npz", video_ids=ids, **predictions)
+    write_predictions(output_dir / f"predictions_{config.split}.npz", **predictions)
     result = {
         "format": EVALUATION_FORMAT,
         "checkpoint": str(path),
@@ -102,7 +101,7 @@ def run(config: DictConfig, overrides: Sequence[str] = ()) -> dict[str, Any]:
         "data_source": data.source.name,
         "data": data.source.describe(),
         "split": config.split,
-        "videos": len(ids),
+        "videos": len(predictions["video_ids"]),
         "protocol": {"name": protocol.name},
         "scores": dict(module.scores),
         "device": device_name(trainer.strategy.root_device),

@@ -82,9 +82,7 @@ class ParsingLoss:
         normaliser: see :func:`event_overlap`.
     """
 
-    def __init__(
-        self, segment_weight: float = 1.0, avss_weight: float = 1.0, normaliser: str = "max_events"
-    ) -> None:
+    def __init__(self, segment_weight: float = 1.0, avss_weight: float = 1.0, normaliser: str = "max_events") -> None:
         for name, value in (("loss.segment_weight", segment_weight), ("loss.avss_weight", avss_weight)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
                 raise ConfigError(f"{name}: expected a finite number of at least 0, found {value!r}")

@@ -61,9 +61,7 @@ class ParsingModule(lightning.LightningModule):
 
     def forward(self, batch: Batch) -> ParserOutput:
         """Parse the videos of a batch."""
-        out: ParserOutput = self.parser(
-            audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"]
-        )
+        out: ParserOutput = self.parser(audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"])
         return out
 
     def on_train_epoch_start(self) -> None:
@@ -134,12 +132,13 @@ class ParsingModule(lightning.LightningModule):
         self.log_dict({f"{split}/{name}": value for name, value in self.scores.items()})
 
     def test_predictions(self) -> dict[str, Any]:
-        """Return ``video_id`` (N,), boolean ``audio`` and ``visual`` (N, T, C) and ``video`` (N, C) of the last test."""
+        """Return ``video_ids`` (N,), boolean ``audio``, ``visual`` (N, T, C) and ``video`` (N, C) of the last test."""
         ids = [name for part in self._test_predictions for name in part["video_id"]]
         arrays = {
-            name: np.concatenate([part[name] for part in self._test_predictions]) for name in ("audio", "visual", "video")
+            name: np.concatenate([part[name] for part in self._test_predictions])
+            for name in ("audio", "visual", "video")
         }
-        return {"video_id": ids, **arrays}
+        return {"video_ids": ids, **arrays}
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, if there is one, its schedule."""

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from leap_avvp.errors import DataError
 from leap_avvp.llp import EMBEDDING_DIM, NUM_CLASSES
-from leap_avvp.models import HAN, LEAPDecoder, LabelQueries, MMILDecoder, MMPyramid, VideoParser
+from leap_avvp.models import HAN, LabelQueries, LEAPDecoder, MMILDecoder, MMPyramid, VideoParser
 
-__all__ = ["Architecture", "dead_shapes", "key_map", "load_released", "recognise", "to_released"]
+__all__ = ["Architecture", "Link", "dead_shapes", "key_map", "load_released", "recognise", "to_released"]
 
 _DIM = 512
 _LEVELS = 4
@@ -37,7 +37,7 @@ class Architecture:
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """Our tensors, joined along their first axis, equal theirs, joined likewise. Aliases repeat a single released one."""
+    """Our tensors, joined along their first axis, equal theirs, joined likewise; an alias repeats a released one."""
 
     ours: tuple[str, ...]
     released: tuple[str, ...]
@@ -132,7 +132,7 @@ def _dead_layer(name: str, *shape: int) -> Iterator[tuple[str, tuple[int, ...]]]
 
 
 def dead_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of the released parameters that no forward pass uses: templates, spare norms and encoders."""
+    """Return name and shape of the released parameters that no forward pass uses: templates, spare norms, encoders."""
     names: list[tuple[str, tuple[int, ...]]] = []
     if architecture.encoder == "han":
         for encoder in ("audio_encoder", "visual_encoder", "cmt_encoder"):
@@ -228,7 +228,7 @@ def load_released(
         for name, alias in zip(link.released, link.aliases, strict=False):
             if alias in tensors and not torch.equal(tensors[alias], tensors[name]):
                 raise DataError(f"weights: {name} and {alias} are one tensor under two names, found different values")
-        pieces = joined.split([own[name].shape[0] for name in link.ours])
+        pieces = torch.split(joined, [own[name].shape[0] for name in link.ours])
         own.update(zip(link.ours, pieces, strict=True))
     parser.load_state_dict(own)
     parser.released_extras = {name: tensors[name].detach().clone() for name in dead if name in tensors}

@@ -154,7 +154,9 @@ def _fit_and_test(
     trainer = make_trainer(config, output_dir, logger, callbacks)
     if logger:
         logger.log_hyperparams(stamp["config"])
-    print(f"data: {data.source.name}; " + ", ".join(f"{split} {len(data.dataset(split))}" for split in ("train", "val")))
+    print(
+        f"data: {data.source.name}; " + ", ".join(f"{split} {len(data.dataset(split))}" for split in ("train", "val"))
+    )
     clock = time.perf_counter()
     resume_from = _resume_point(last, stamp["config_hash"], bool(config.resume))
     untrained = None
@@ -174,8 +176,7 @@ def _fit_and_test(
     make_trainer(config, output_dir, False, []).validate(module, datamodule=data, verbose=False)
     validation_scores = dict(module.scores)
     test_scores = _scores(trainer, module, data)
-    predictions = module.test_predictions()
-    write_predictions(output_dir / "predictions_test.npz", **{**predictions, "video_ids": predictions.pop("video_id")})
+    write_predictions(output_dir / "predictions_test.npz", **module.test_predictions())
     tested = time.perf_counter()
     if not config.callbacks.keep_last:
         last.unlink(missing_ok=True)

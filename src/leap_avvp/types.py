@@ -53,7 +53,7 @@ class EncoderOutput:
 
 @dataclasses.dataclass(frozen=True)
 class ParserOutput(Mapping[str, Tensor]):
-    """All that a parser says of a batch; also a read-only mapping from field name to tensor (fields that are None left out)."""
+    """All that a parser says of a batch; also a read-only mapping from field name to tensor (None left out)."""
 
     video_prob: Tensor
     """(B, C) the event occurs in the video; hard 0 or 1 for LEAP."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class SeededBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.length // self.batch_size)
+        return math.ceil(self.length / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.arange(self.length)
@@ -148,7 +149,8 @@ def folder_data(
     """Return the data module of a folder in LLP's real layout (``data=llp``)."""
     if root is None:
         raise ConfigError("data.root: expected the folder that holds feats/ and the annotation files: data.root=DIR")
-    source = LLPFolder(Path(root), annotations and Path(annotations), pseudo_labels, allow_missing)
+    folder = None if annotations is None else Path(annotations)
+    source = LLPFolder(Path(root), folder, pseudo_labels, allow_missing)
     return LLPDataModule(source, batch_size, eval_batch_size, seed)
 
 

@@ -12,7 +12,16 @@ from torch import Tensor
 
 from leap_avvp.errors import DataError
 
-__all__ = ["LEVELS", "SCORE_NAMES", "Counts", "event_counts", "per_video_f1", "per_video_scores", "segment_counts"]
+__all__ = [
+    "LEVELS",
+    "SCORE_NAMES",
+    "Counts",
+    "event_counts",
+    "per_video_f1",
+    "per_video_scores",
+    "segment_counts",
+    "validate_grids",
+]
 
 LEVELS = ("segment", "event")
 _SCORES = ("audio", "visual", "audio_visual", "type_av", "event_av")
@@ -27,7 +36,7 @@ class Counts(NamedTuple):
     fp: Tensor
     fn: Tensor
 
-    def __add__(self, other: object) -> Counts:  # type: ignore[override]
+    def __add__(self, other: object) -> Counts:
         if not isinstance(other, Counts):
             return NotImplemented
         return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
@@ -122,7 +131,11 @@ def per_video_scores(
     validate_grids(
         pred_audio=pred_audio, pred_visual=pred_visual, target_audio=target_audio, target_visual=target_visual
     )
-    pairs = ((pred_audio, target_audio), (pred_visual, target_visual), (pred_audio & pred_visual, target_audio & target_visual))
+    pairs = (
+        (pred_audio, target_audio),
+        (pred_visual, target_visual),
+        (pred_audio & pred_visual, target_audio & target_visual),
+    )
     # One pass over the three kinds of events, stacked as if they were further videos.
     prediction, target = (torch.cat(grids) for grids in zip(*pairs, strict=True))
     scores: dict[str, Tensor] = {}

@@ -17,8 +17,8 @@ __all__ = ["ParsingMetrics"]
 class ParsingMetrics(Metric):
     """Means over videos of the ten scores, in percent, and their own mean.
 
-    ``compute()`` returns ``segment/audio, segment/visual, segment/audio_visual, segment/type_av, segment/event_av``, the
-    same five under ``event/``, and ``average``.
+    ``compute()`` returns ``segment/audio, segment/visual, segment/audio_visual, segment/type_av, segment/event_av``,
+    the same five under ``event/``, and ``average``.
     """
 
     full_state_update = False

@@ -49,7 +49,7 @@ class MultiHeadAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(..., L, D) -> (..., H, L, D / H)."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(-3, -2)
+        return x.reshape(*x.shape[:-1], self.num_heads, -1).transpose(-3, -2)
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Return (B, H, Q, S) scaled products of ``query`` (B or 1, Q, D) with projected ``keys`` (B, H, S, D / H)."""

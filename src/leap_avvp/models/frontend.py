@@ -20,7 +20,8 @@ def pool_frames(video_2d: Tensor, num_segments: int) -> Tensor:
             f"video_2d: expected {num_segments * FRAMES_PER_SEGMENT} frames or {num_segments} pooled segments, "
             f"found shape {tuple(video_2d.shape)}"
         )
-    return video_2d.unflatten(1, (num_segments, FRAMES_PER_SEGMENT)).mean(dim=2)
+    batch, _, width = video_2d.shape
+    return video_2d.reshape(batch, num_segments, FRAMES_PER_SEGMENT, width).mean(dim=2)
 
 
 class Frontend(nn.Module):

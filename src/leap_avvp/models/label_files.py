@@ -92,7 +92,9 @@ def _read_pt(path: Path) -> Tensor:
         raise DataError(f"{path}: expected a dict of {NUM_CLASSES} vectors, found {type(content).__name__}")
     shapes = {tuple(value.shape) for value in content.values()}
     if len(content) != NUM_CLASSES or len(shapes) != 1:
-        raise DataError(f"{path}: expected {NUM_CLASSES} vectors of one width, found {len(content)} of {sorted(shapes)}")
+        raise DataError(
+            f"{path}: expected {NUM_CLASSES} vectors of one width, found {len(content)} of {sorted(shapes)}"
+        )
     _check_names(path, [str(name) for name in content])
     return torch.stack([value.to(torch.float32) for value in content.values()])
 
@@ -130,7 +132,9 @@ def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
         raise DataError(f"{path}: expected GloVe's text format, a word and {embedding_dim} numbers a line") from error
     absent = sorted(wanted - vectors.keys())
     if absent:
-        raise DataError(f"{path}: expected a vector for each word of the class names, found none for {', '.join(absent)}")
+        raise DataError(
+            f"{path}: expected a vector for each word of the class names, found none for {', '.join(absent)}"
+        )
     return torch.from_numpy(np.stack([np.mean([vectors[word] for word in class_words(name)], 0) for name in CLASSES]))
 
 

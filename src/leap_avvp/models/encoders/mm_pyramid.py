@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from leap_avvp.models.attention import PreNormBlock, banded_mask
 from leap_avvp.types import EncoderOutput
 
-__all__ = ["DilatedConvolution", "LevelFusion", "MMPyramid", "PyramidLevel"]
+__all__ = ["DilatedConvolution", "Gate", "LevelFusion", "MMPyramid", "PyramidLevel"]
 
 
 class DilatedConvolution(nn.Module):
@@ -24,7 +24,8 @@ class DilatedConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` (B, T, D) over T."""
         out = self.point(self.wide(x.transpose(1, 2)).relu()).transpose(1, 2)
-        return (out + x).relu()
+        residual: Tensor = (out + x).relu()
+        return residual
 
 
 class Gate(nn.Module):
@@ -83,8 +84,8 @@ class LevelFusion(nn.Module):
         stacked = torch.stack(tuple(levels), dim=2)  # (B, T, L, D)
         tokens = stacked.flatten(0, 1)
         tokens = self.block(tokens, tokens)
-        fused = (self.select(tokens).sigmoid() * tokens).sum(dim=1)
-        return fused.unflatten(0, stacked.shape[:2])
+        fused: Tensor = (self.select(tokens).sigmoid() * tokens).sum(dim=1)
+        return fused.view(*stacked.shape[:2], -1)
 
 
 class MMPyramid(nn.Module):
