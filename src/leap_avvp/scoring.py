@@ -15,19 +15,21 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from leap_avvp.data.annotations import SplitAnnotations, find_annotations, read_annotations
+from leap_avvp.data.npy import NpyHeader, read_npy_header
+from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.errors import DataError, check_choice
 from leap_avvp.files import write_whole
-from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS, video_id
+from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS
 from leap_avvp.metrics import ParsingMetrics
 from leap_avvp.metrics.protocol import FILTERS
 from leap_avvp.report import score_table
 
 __all__ = ["ScoreResult", "score_predictions", "write_predictions"]
 
-_FILTER_ARRAYS = {"none": (), "union": ("video",), "per_modality": ("video_audio", "video_visual")}
+_VIDEO_ARRAYS = ("video", "video_audio", "video_visual")
 _SHOWN = 5
-_LARGEST = 2**30
-"""No array of this many bytes is needed to describe predictions."""
+# No array of so many bytes is needed: the largest split has 10,000 videos, in eight-byte integers 20 MB a modality.
+_LARGEST = 2**26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +46,13 @@ class ScoreResult:
     """In the split."""
     audio_annotations: str
     """Which version of the audio annotation file."""
+    data_source: str = "llp"
+    """``simulated`` where the annotations lie in a folder of simulated videos."""
 
     def table(self) -> Table:
         """Return the numbers for the terminal."""
-        title = f"{self.split}: {self.videos} of {self.expected} videos"
+        warning = " (SIMULATED data, not comparable with LLP)" if self.data_source == "simulated" else ""
+        title = f"{self.split}: {self.videos:,} of {self.expected:,} videos{warning}"
         return score_table(
             self.scores, title, f"protocol: {self.protocol}; audio annotations: {self.audio_annotations}"
         )
@@ -64,21 +69,34 @@ def write_predictions(
     audio: NDArray[np.bool_],
     visual: NDArray[np.bool_],
     video: NDArray[np.bool_] | None = None,
+    video_audio: NDArray[np.bool_] | None = None,
+    video_visual: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write predictions as :func:`score_predictions` reads them, whole or not at all.
 
     Args:
         path: the ``.npz``.
         video_ids: length N.
-        audio: (N, 10, 25)
-        visual: (N, 10, 25)
-        video: (N, 25) video-level predictions.
+        audio: (N, T, C) segments.
+        visual: (N, T, C) segments.
+        video: (N, C) the event occurs in the video.
+        video_audio: (N, C) it is heard somewhere in the video.
+        video_visual: (N, C) it is seen somewhere in the video.
+
+    Raises:
+        ValueError: an array of another shape or type.
+        DataError: the file cannot be written.
     """
-    arrays: dict[str, NDArray[np.generic]] = {"video_id": np.array(list(video_ids)), "audio": audio, "visual": visual}
-    if video is not None:
-        arrays["video"] = video
+    arrays = {"audio": audio, "visual": visual}
+    for name, array in zip(_VIDEO_ARRAYS, (video, video_audio, video_visual), strict=True):
+        if array is not None:
+            arrays[name] = array
+    for name, array in arrays.items():
+        shape = (len(video_ids), *_item_shape(name))
+        if array.shape != shape or array.dtype != np.bool_:
+            raise ValueError(f"{name}: expected boolean {shape}, found {array.dtype} {array.shape}")
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, allow_pickle=False, video_id=np.array(list(video_ids), dtype=np.str_), **arrays)
     write_whole(path, buffer.getvalue())
 
 
@@ -88,118 +106,169 @@ def score_predictions(
     """Score a file of predictions on the real annotations.
 
     Args:
-        predictions: an ``.npz`` with ``video_id`` (N,), 11-character ids or whole file names, in any order; ``audio`` and
-            ``visual``, boolean (N, 10, 25); for the filters also ``video``, or ``video_audio`` and ``video_visual``,
-            boolean (N, 25).
+        predictions: an ``.npz`` with ``video_id`` (N,), 11-character ids or whole names ``<id>_<start>_<end>``, in any
+            order; ``audio`` and ``visual`` (N, T, C), boolean or 0 and 1; for the filters also ``video``, or
+            ``video_audio`` and ``video_visual``, (N, C).
         annotations: folder of LLP's CSV files.
         split: ``val`` or ``test``.
-        filter: ``none`` takes the segments as given; ``union`` keeps those of a class only where ``video`` holds it;
-            ``per_modality`` where ``video_audio`` or ``video_visual`` does.
+        filter: ``none`` takes the segments as given; ``union`` keeps those of a class only where ``video`` holds it (or
+            ``video_audio`` or ``video_visual``, without that array); ``per_modality`` keeps audio segments only where
+            ``video_audio`` holds the class, and visual ones where ``video_visual`` does.
         allow_missing: score the videos that are there, instead of stopping when some are not.
 
     Raises:
+        ConfigError: another split or filter.
         DataError: naming the file, what was expected and what was found.
     """
     check_choice("--split", split, ("val", "test"))
     check_choice("--filter", filter, FILTERS)
-    truth, dirt = read_annotations(find_annotations(annotations, annotations), ("val", "test"))
+    folder = find_annotations(annotations, annotations)
+    truth, dirt = read_annotations(folder, ("val", "test"))
     target = truth[split]
-    arrays = _read(predictions, _FILTER_ARRAYS[filter])
-    rows = _match(predictions, [str(name) for name in arrays.pop("video_id")], target, split, allow_missing)
-    kept = np.array([index for index, row in enumerate(rows) if row is not None], dtype=np.intp)
-    order = np.array([row for row in rows if row is not None], dtype=np.intp)
-    said = {name: array[order] for name, array in arrays.items()}
-    for modality in ("audio", "visual"):
-        mask = said.get("video" if filter == "union" else f"video_{modality}")
-        if mask is not None:
-            said[modality] = said[modality] & mask[:, None, :]
-    assert target.audio is not None
-    assert target.visual is not None
+    if target.audio is None or target.visual is None:
+        raise DataError(f"{folder}: no dense labels for {split}")
+    arrays = _read(predictions, filter)
+    place = _match(predictions, _names(arrays.pop("video_id")), target, allow_missing)
+    there = np.array([name in place for name in target.video_ids])
+    order = [place[name] for name in target.video_ids if name in place]
+    said = _filtered({name: _boolean(predictions, name, array)[order] for name, array in arrays.items()}, filter)
     metrics = ParsingMetrics()
-    metrics.update(
-        *(torch.from_numpy(grid) for grid in (said["audio"], said["visual"], target.audio[kept], target.visual[kept]))
+    grids = (said["audio"], said["visual"], target.audio[there], target.visual[there])
+    metrics.update(*(torch.from_numpy(grid) for grid in grids))
+    return ScoreResult(
+        scores={name: float(value) for name, value in metrics.compute().items()},
+        protocol=f"filter={filter}{' (segments as given)' if filter == 'none' else ''}, event IoU>=0.5",
+        split=split,
+        videos=len(order),
+        expected=len(target.filenames),
+        audio_annotations=dirt.audio_version,
+        data_source="simulated"
+        if any((near / MARKER).exists() for near in (folder, folder.resolve().parent))
+        else "llp",
     )
-    scores = {name: float(value) for name, value in metrics.compute().items()}
-    protocol = f"filter={filter}{' (as given)' if filter == 'none' else ''}, event IoU>=0.5"
-    return ScoreResult(scores, protocol, split, len(kept), len(rows), dirt.audio_version)
 
 
-def _match(
-    path: Path, given: Sequence[str], target: SplitAnnotations, split: str, allow_missing: bool
-) -> list[int | None]:
-    """Return, for each video of the split, the row of its predictions."""
-    ids = [video_id(name) for name in given]
-    repeated = [name for name, times in Counter(ids).items() if times > 1]
-    if repeated:
-        raise DataError(f"{path}: {len(repeated)} videos stand there more than once: {_first(repeated)}")
-    place = {name: row for row, name in enumerate(ids)}
-    unknown = [name for name in given if video_id(name) not in set(target.video_ids)]
+def _item_shape(name: str) -> tuple[int, ...]:
+    """Return the shape of one video's part of an array."""
+    return (NUM_CLASSES,) if name in _VIDEO_ARRAYS else (NUM_SEGMENTS, NUM_CLASSES)
+
+
+def _filtered(said: Mapping[str, NDArray[np.bool_]], filter: str) -> dict[str, NDArray[np.bool_]]:
+    """Return ``audio`` and ``visual`` (N, T, C) with the video-level predictions applied."""
+    kept = {}
+    for modality in ("audio", "visual"):
+        kept[modality] = said[modality]
+        if filter == "per_modality":
+            kept[modality] = said[modality] & said[f"video_{modality}"][:, None, :]
+        elif filter == "union":
+            union = said["video"] if "video" in said else said["video_audio"] | said["video_visual"]
+            kept[modality] = said[modality] & union[:, None, :]
+    return kept
+
+
+def _match(path: Path, given: Sequence[str], target: SplitAnnotations, allow_missing: bool) -> dict[str, int]:
+    """Return the row of each video's predictions, by its 11-character id.
+
+    A whole name must be the split's own: other seconds of the same video are not what was annotated.
+    """
+    ids = target.video_ids
+    spellings = dict(zip([*ids, *target.filenames], [*ids, *ids], strict=True))
+    unknown = [name for name in given if name not in spellings]
     if unknown:
-        raise DataError(f"{path}: {len(unknown)} videos are not in the {split} split: {_first(unknown)}")
-    missing = [name for name in target.video_ids if name not in place]
-    if missing and not allow_missing:
+        raise DataError(f"{path}: expected videos of the {target.split} split, found {_first(unknown)}")
+    repeated = [name for name, times in Counter(spellings[name] for name in given).items() if times > 1]
+    if repeated:
+        raise DataError(f"{path}: expected each video once, found more than once {_first(repeated)}")
+    place = {spellings[name]: row for row, name in enumerate(given)}
+    missing = [name for name in ids if name not in place]
+    if not place or (missing and not allow_missing):
+        advice = "; --allow-missing scores the others alone" if place else ""
         raise DataError(
-            f"{path}: predictions for {len(missing)} of {len(target.video_ids)} {split} videos are missing: "
-            f"{_first(missing)}; --allow-missing scores the others alone"
+            f"{path}: expected all {len(ids):,} {target.split} videos, found {len(place):,}: missing are "
+            f"{_first(missing)}{advice}"
         )
-    if not place:
-        raise DataError(f"{path}: no predictions")
-    return [place.get(name) for name in target.video_ids]
+    return place
 
 
 def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    more = ", ..." if len(names) > _SHOWN else ""
+    return f"{len(names):,}: {', '.join(repr(name[:40]) for name in names[:_SHOWN])}{more}"
 
 
-def _read(path: Path, extra: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+def _names(array: NDArray[np.generic]) -> list[str]:
+    return [name.decode("ascii", "replace") if isinstance(name, bytes) else str(name) for name in array.tolist()]
+
+
+def _read(path: Path, filter: str) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays that a filter needs, their shapes and kinds checked before they are unpacked."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected an .npz with video_id, audio and visual")
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_headers(path, archive, extra)
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in ("video_id", "audio", "visual", *extra)}
+            files = [name for name in archive.namelist() if name.endswith(".npy")]
+            wanted = _wanted(path, {name.removesuffix(".npy") for name in files}, filter)
+            headers = {}
+            for name in wanted:
+                with archive.open(f"{name}.npy") as file:
+                    headers[name] = read_npy_header(file)
+            _check_headers(path, headers)
+            arrays = {}
+            # Not np.load: of members "audio" and "audio.npy" it prefers the one that was not checked.
+            for name in wanted:
+                with archive.open(f"{name}.npy") as file:
+                    arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+            return arrays
     except DataError:
         raise
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged or encrypted archive raises what zlib, zipfile and numpy please
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path}: expected an .npz of plain arrays, cannot read it ({reason})") from error
-    return {name: _boolean(path, name, array) if name != "video_id" else array for name, array in arrays.items()}
 
 
-def _check_headers(path: Path, archive: zipfile.ZipFile, extra: Sequence[str]) -> None:
-    """Check names, shapes and types before anything is unpacked: a small file may unpack to terabytes."""
-    names = {name.removesuffix(".npy") for name in archive.namelist()}
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name in ("video_id", "audio", "visual", *extra):
-        if name not in names:
-            raise DataError(f"{path}: expected an array {name!r}, found {', '.join(sorted(names)) or 'none'}")
-        with archive.open(f"{name}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-        shapes[name] = shape
-        if dtype.hasobject:
+def _wanted(path: Path, names: set[str], filter: str) -> tuple[str, ...]:
+    extra: tuple[str, ...] = ()
+    if filter == "per_modality" or (filter == "union" and "video" not in names):
+        extra = ("video_audio", "video_visual")
+    elif filter == "union":
+        extra = ("video",)
+    wanted = ("video_id", "audio", "visual", *extra)
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        instead = " (or video)" if filter == "union" and extra[-1] in missing else ""
+        needed = f" for filter={filter}" if set(missing) <= set(extra) else ""
+        raise DataError(
+            f"{path}: expected the arrays {', '.join(wanted)}{instead}{needed}, found "
+            f"{', '.join(sorted(names))[:200] or 'none'}: no {missing[0]}"
+        )
+    return wanted
+
+
+def _check_headers(path: Path, headers: Mapping[str, NpyHeader]) -> None:
+    """Check shapes and kinds before anything is unpacked: a small file may unpack to terabytes.
+
+    Raises:
+        DataError: naming the array, what was expected and what was found.
+    """
+    for name, header in headers.items():
+        if header.dtype.hasobject:
             raise DataError(f"{path}: {name}: expected plain numbers or strings, found objects, which are not loaded")
-        if int(np.prod(shape, dtype=object)) * dtype.itemsize > _LARGEST:
-            raise DataError(f"{path}: {name}: expected one row a video, found shape {shape}")
-    number = shapes["video_id"][0] if len(shapes["video_id"]) == 1 else -1
-    expected: Mapping[str, tuple[int, ...]] = {
-        "audio": (number, NUM_SEGMENTS, NUM_CLASSES),
-        "visual": (number, NUM_SEGMENTS, NUM_CLASSES),
-        **{name: (number, NUM_CLASSES) for name in extra},
-    }
-    if number < 0:
-        raise DataError(f"{path}: video_id: expected shape (N,), found {shapes['video_id']}")
-    for name, shape in expected.items():
-        if shapes[name] != shape:
-            raise DataError(f"{path}: {name}: expected shape {shape}, found {shapes[name]}")
+        if header.data_bytes > _LARGEST:
+            raise DataError(f"{path}: {name}: expected one row a video, found {header.dtype} {header.shape}")
+    ids = headers["video_id"]
+    if len(ids.shape) != 1 or ids.dtype.kind not in "US":
+        raise DataError(f"{path}: video_id: expected strings (N,), found {ids.dtype} {ids.shape}")
+    for name, header in headers.items():
+        expected = (*ids.shape, *(() if name == "video_id" else _item_shape(name)))
+        if header.shape != expected:
+            raise DataError(f"{path}: {name}: expected shape {expected}, found {header.shape}")
 
 
 def _boolean(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.bool_]:
-    if array.dtype == np.bool_:
-        return array.astype(np.bool_)
-    if array.dtype.kind in "iu" and np.isin(array, (0, 1)).all():
-        return array.astype(np.bool_)
-    hint = " (probabilities? apply your thresholds first)" if array.dtype.kind == "f" else ""
-    raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}{hint}")
+    if array.dtype.kind == "f":
+        raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}: apply your thresholds first")
+    if array.dtype.kind not in "biu":
+        raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}")
+    said = array.astype(np.bool_)
+    if not np.array_equal(said, array):
+        raise DataError(f"{path}: {name}: expected booleans or 0 and 1, found other {array.dtype} values")
+    return said
