@@ -1,0 +1,142 @@
+"""The loss: hand-computed values, a slow oracle, gradients, and the options."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leap_avvp.errors import ConfigError
+from leap_avvp.losses import ParsingLoss, alignment_loss, binary_cross_entropy, event_overlap
+
+TERMS = ("video_audio", "video_visual", "video_union", "segment_audio", "segment_visual", "avss")
+
+
+def make(batch: int = 2, seed: int = 0, dtype: torch.dtype = torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+
+    def rand(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator).to(dtype)
+
+    out = {name: rand(batch, 25) for name in ("video_prob", "audio_prob", "visual_prob")}
+    out |= {name: rand(batch, 10, 25) for name in ("segment_audio_prob", "segment_visual_prob")}
+    out |= {name: rand(batch, 10, 8) - 0.5 for name in ("audio_feature", "visual_feature")}
+    target = {name: (rand(batch, 10, 25) < 0.1).to(dtype) for name in ("segment_audio", "segment_visual")}
+    target["video_label"] = (rand(batch, 25) < 0.1).to(dtype)
+    return out, target
+
+
+def test_cross_entropy_by_hand():
+    value = binary_cross_entropy(torch.tensor([0.8, 0.5]), torch.tensor([1.0, 0.0]))
+    assert value.item() == pytest.approx(-(math.log(0.8) + math.log(0.5)) / 2)
+
+
+def test_cross_entropy_of_a_sure_mistake_is_clamped():
+    value = binary_cross_entropy(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
+    assert value.item() == pytest.approx(-math.log(1e-7), rel=0.02)  # 1 - 1e-7 is rounded in float32
+    assert torch.isfinite(binary_cross_entropy(torch.tensor([1.0], dtype=torch.bfloat16), torch.tensor([0.0])))
+
+
+def test_total_is_the_weighted_sum():
+    out, target = make()
+    terms = ParsingLoss(segment_weight=0.5, avss_weight=2.0)(out, target)
+    assert set(terms) == {*TERMS, "total"}
+    plain = ParsingLoss()(out, target)
+    for name in TERMS:
+        assert terms[name] == plain[name], "terms are unweighted"
+    expected = plain["video_audio"] + plain["video_visual"] + plain["video_union"]
+    expected = expected + 0.5 * (plain["segment_audio"] + plain["segment_visual"]) + 2.0 * plain["avss"]
+    torch.testing.assert_close(terms["total"], expected)
+
+
+def test_video_targets_are_any_segment_unless_given():
+    out, target = make()
+    any_segment = (target["segment_audio"].sum(1) > 0).float()
+    terms = ParsingLoss()(out, target)
+    torch.testing.assert_close(terms["video_audio"], binary_cross_entropy(out["audio_prob"], any_segment))
+    smooth = 0.9 * target["video_label"] + 0.05
+    terms = ParsingLoss()(out, target | {"video_visual": smooth})
+    torch.testing.assert_close(terms["video_visual"], binary_cross_entropy(out["visual_prob"], smooth))
+
+
+def test_boolean_targets_are_taken():
+    out, target = make()
+    booleans = {name: value.bool() for name, value in target.items()}
+    for name, value in ParsingLoss()(out, target).items():
+        torch.testing.assert_close(ParsingLoss()(out, booleans)[name], value)
+
+
+def test_overlap_by_hand():
+    audio, visual = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
+    audio[0, 0, [0, 1, 2]] = 1  # three events, the most of any segment
+    visual[0, 0, [1, 3]] = 1
+    visual[0, 1, [0, 1]] = 1
+    released = event_overlap(audio, visual)
+    assert released[0].tolist() == [[pytest.approx(1 / 3), pytest.approx(2 / 3)], [0, 0]]
+    union = event_overlap(audio, visual, "union")
+    assert union[0].tolist() == [[pytest.approx(1 / 4), pytest.approx(2 / 3)], [0, 0]]
+
+
+def test_overlap_without_events_is_zero():
+    nothing = torch.zeros(2, 10, 25)
+    for normaliser in ("max_events", "union"):
+        assert not event_overlap(nothing, nothing, normaliser).any()
+    feature = torch.ones(2, 10, 8)
+    assert alignment_loss(feature, feature, nothing, nothing).item() == pytest.approx(0.99**2)
+
+
+def slow_alignment(audio_feature, visual_feature, segment_audio, segment_visual, normaliser):
+    total, count = 0.0, 0
+    for a, v, sa, sv in zip(audio_feature, visual_feature, segment_audio, segment_visual, strict=True):
+        most = max(int(row.sum()) for row in (*sa, *sv))
+        for i in range(len(a)):
+            for j in range(len(v)):
+                common = sum(int(x and y) for x, y in zip(sa[i].bool(), sv[j].bool(), strict=True))
+                either = sum(int(x or y) for x, y in zip(sa[i].bool(), sv[j].bool(), strict=True))
+                n = most if normaliser == "max_events" else either
+                overlap = common / n if n else 0.0
+                cosine = float(a[i] @ v[j]) / (float(a[i].norm()) * float(v[j].norm()))
+                total += (max(cosine, 0.0) - overlap / (1 + overlap) - 0.01) ** 2
+                count += 1
+    return total / count
+
+
+@given(seed=st.integers(0, 10_000), normaliser=st.sampled_from(["max_events", "union"]), density=st.floats(0, 1))
+@settings(deadline=None, max_examples=25)
+def test_alignment_against_plain_python(seed, normaliser, density):
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(2, 2, 4, 6, generator=generator, dtype=torch.float64)
+    segments = (torch.rand(2, 2, 4, 5, generator=generator) < density).double()
+    value = alignment_loss(features[0], features[1], segments[0], segments[1], normaliser)
+    assert value.item() == pytest.approx(slow_alignment(*features, *segments, normaliser), abs=1e-12)
+
+
+def test_gradients_against_finite_differences():
+    out, target = make(1, seed=4, dtype=torch.float64)
+    names = [name for name in out if name != "video_prob"]
+    small = {name: (value[:, :3] if value.dim() == 3 else value) for name, value in out.items()}
+    batch = {name: (value[:, :3] if value.dim() == 3 else value) for name, value in target.items()}
+    leaves = [small[name].clone().requires_grad_() for name in names]
+
+    def total(*values: torch.Tensor) -> torch.Tensor:
+        return ParsingLoss()(small | dict(zip(names, values, strict=True)), batch)["total"]
+
+    assert torch.autograd.gradcheck(total, leaves, eps=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"avss_weight": -1}, "avss_weight"),
+        ({"avss_weight": "1"}, "avss_weight"),
+        ({"segment_weight": float("nan")}, "segment_weight"),
+        ({"segment_weight": True}, "segment_weight"),
+        ({"normaliser": "unions"}, "did you mean 'union'"),
+    ],
+)
+def test_bad_options_are_named(options, text):
+    with pytest.raises(ConfigError, match=text):
+        ParsingLoss(**options)
