@@ -96,7 +96,8 @@ def write_predictions(
         if array.shape != shape or array.dtype != np.bool_:
             raise ValueError(f"{name}: expected boolean {shape}, found {array.dtype} {array.shape}")
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, video_id=np.array(list(video_ids), dtype=np.str_), **arrays)
+    # mypy takes any keyword for `allow_pickle`, which numpy 1.26 would store as an array.
+    np.savez_compressed(buffer, video_id=np.array(list(video_ids), dtype=np.str_), **arrays)  # type: ignore[arg-type]
     write_whole(path, buffer.getvalue())
 
 

@@ -99,7 +99,11 @@ class FolderReport:
         for split in self.splits:
             numbers = (split.videos, split.complete, len(split.missing), len(split.damaged), split.unmasked)
             files.add_row(split.split, *(f"{number:,}" for number in numbers))
-        dirt = Table(title="known dirt of the annotation files (none of it stops a run)", title_justify="left")
+        dirt = Table(
+            title="known dirt of the annotation files (none of it stops a run)",
+            title_justify="left",
+            caption_justify="left",
+        )
         dirt.add_column("what")
         dirt.add_column("count", justify="right")
         dirt.add_column("first")
