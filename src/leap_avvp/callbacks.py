@@ -45,6 +45,7 @@ class BestCheckpoint(ModelCheckpoint):
             mode=mode,
             save_top_k=1,
             save_weights_only=True,
+            save_on_train_epoch_end=False,  # the score is known after validation
             enable_version_counter=False,
             auto_insert_metric_name=False,
         )

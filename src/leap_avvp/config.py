@@ -124,7 +124,8 @@ def check_types(config: DictConfig, overrides: Sequence[str], config_name: str =
     """
     choices = [text for text in overrides if re.fullmatch(r"[a-z_]+(/[a-z_]+)*=\w+", text)]
     groups = [text for text in choices if isinstance(config.get(text.partition("=")[0]), DictConfig)]
-    default = dict(_leaves(plain(compose_job(groups, config_name))))
+    given = ["output_dir=.", *(["checkpoint=."] if config_name == "evaluate" else [])]  # what has no default
+    default = dict(_leaves(plain(compose_job([*groups, *given], config_name))))
     for key, value in _leaves(plain(config)):
         expected = default.get(key)
         if value is None or not isinstance(expected, bool | int | float):

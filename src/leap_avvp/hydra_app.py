@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config import CONFIG_MODULE, check_types, config_groups, explain, register_resolvers
-from leap_avvp.errors import LeapError
+from leap_avvp.errors import DataError, LeapError
 
 __all__ = ["help_text", "run_app"]
 
@@ -68,7 +68,7 @@ def _print_scores(result: dict[str, Any], split: str) -> None:
     print_scores(scores, split, result["protocol"]["name"], result["data_source"])
 
 
-def _job(name: str, failures: list[str]) -> Callable[[DictConfig], float | None]:
+def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConfig], float | None]:
     work = {"train": _train, "evaluate": _evaluate}[name]
 
     def job(config: DictConfig) -> float | None:
@@ -77,11 +77,13 @@ def _job(name: str, failures: list[str]) -> Callable[[DictConfig], float | None]
             check_types(config, list(settings.overrides.task), name)
             result = work(config)
         except LeapError as error:
-            if settings.mode == RunMode.MULTIRUN:  # Hydra tells only the first failure, and only at the end
+            # Not raised: Hydra would print a page, tell only the first failure of a sweep, and only at its end.
+            label = name
+            if settings.mode == RunMode.MULTIRUN:
                 label = f"job {settings.job.num} ({', '.join(settings.overrides.task)})"
-                failures.append(label)
                 print(f"error: {label}: {error}", file=sys.stderr, flush=True)
-            raise
+            failures.append((label, error))
+            return None
         _print_scores(result, "test" if name == "train" else str(config.split))
         print(f"written: {config.output_dir}", flush=True)
         score = (result["test"] if name == "train" else result["scores"])["average"]
@@ -102,15 +104,17 @@ def run_app(name: str, about: str, words: Sequence[str]) -> int:
     register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
     sys.argv = [f"leap-avvp {name}", *words]
-    failures: list[str] = []
+    failures: list[tuple[str, LeapError]] = []
     decorate = hydra.main(version_base="1.3", config_path=f"pkg://{CONFIG_MODULE}", config_name=name)
     try:
         decorate(_job(name, failures))()
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, name) from error
-    except LeapError as error:
-        if failures:
-            print(f"failed: {len(failures)} jobs: {'; '.join(failures)}", file=sys.stderr)
-            return 2
-        raise error
-    return 0
+    except OSError as error:
+        raise DataError(f"{error.filename or 'output'}: {error.strerror}; results go to hydra.run.dir=DIR") from error
+    if not failures:
+        return 0
+    if failures[0][0] == name:
+        raise failures[0][1]
+    print(f"failed: {len(failures)} jobs: {'; '.join(label for label, _ in failures)}", file=sys.stderr)
+    return 2
