@@ -21,7 +21,6 @@ __all__ = [
     "BestCheckpoint",
     "EpochLine",
     "LastCheckpoint",
-    "StampCheckpoint",
     "progress",
 ]
 
@@ -71,19 +70,6 @@ class LastCheckpoint(ModelCheckpoint):
         )
 
 
-class StampCheckpoint(Callback):
-    """Puts the run's plain config and its hash into each checkpoint."""
-
-    def __init__(self, stamp: dict[str, Any]) -> None:
-        self.stamp = stamp
-
-    def on_save_checkpoint(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Add the stamp."""
-        checkpoint["leap_avvp"] = self.stamp
-
-
 class EpochLine(Callback):
     """Prints one line an epoch: loss, validation score, the best so far, time."""
 
@@ -115,7 +101,7 @@ class EpochLine(Callback):
 
 
 def progress(style: str = "auto") -> list[Callback]:
-    """Return what shows progress: ``bar``, ``line`` (one an epoch), ``none``; ``auto``: a bar on a terminal or lines."""
+    """Return what shows progress: ``bar``, ``line`` (one an epoch), ``none``; ``auto`` is bar or line."""
     check_choice("callbacks.progress", style, ("auto", "bar", "line", "none"))
     if style == "auto":
         style = "bar" if sys.stdout.isatty() else "line"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -218,9 +217,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0 done, 1 failed, 2 something to mend, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # torch's threads spin at barriers: with one other busy process on the machine a step took ten times as long. Read
-    # once, when torch is first imported; libgomp's own name for "wait a little, then sleep".
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         if words and words[0] in _HYDRA_APPS:
             from leap_avvp.hydra_app import run_app

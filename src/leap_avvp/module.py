@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from leap_avvp.checkpoint import CHECKPOINT_KEY
 from leap_avvp.errors import LeapError
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import ParsingMetrics, Protocol
@@ -57,7 +58,8 @@ class ParsingModule(lightning.LightningModule):
         self.val_metrics = ParsingMetrics()
         self.test_metrics = ParsingMetrics()
         self._test_predictions: list[dict[str, Any]] = []
-        self.last_train_loss: float | None = None
+        self.stamp: dict[str, Any] | None = None
+        """Plain config and its hash, which every checkpoint carries under ``leap_avvp``."""
 
     def forward(self, batch: Batch) -> ParserOutput:
         """Parse the videos of a batch."""
@@ -139,6 +141,11 @@ class ParsingModule(lightning.LightningModule):
             for name in ("audio", "visual", "video")
         }
         return {"video_ids": ids, **arrays}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the stamp in; unlike a callback's, this hook also runs for checkpoints of weights alone."""
+        if self.stamp is not None:
+            checkpoint[CHECKPOINT_KEY] = self.stamp
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, if there is one, its schedule."""

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from leap_avvp import __version__
 from leap_avvp.build import build_callbacks, build_data, build_logger, build_module, build_part
-from leap_avvp.callbacks import AtomicCheckpointIO, StampCheckpoint
+from leap_avvp.callbacks import AtomicCheckpointIO
 from leap_avvp.checkpoint import CHECKPOINT_KEY, load_weights, parser_state, read_checkpoint, write_json
 from leap_avvp.config import config_hash, plain
 from leap_avvp.data.datamodule import LLPDataModule
@@ -149,7 +149,8 @@ def _fit_and_test(
     output_dir: Path,
 ) -> dict[str, Any]:
     checkpoints = output_dir / "checkpoints"
-    callbacks = [*build_callbacks(config, str(checkpoints)), StampCheckpoint(stamp)]
+    callbacks = build_callbacks(config, str(checkpoints))
+    module.stamp = stamp
     best, last = callbacks[0], checkpoints / "last.ckpt"
     trainer = make_trainer(config, output_dir, logger, callbacks)
     if logger:

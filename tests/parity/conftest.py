@@ -12,7 +12,13 @@ import pytest
 import torch
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "parity" / "reference_s0"
-MODELS = ("han-mmil", "mm_pyramid-mmil", "mm_pyramid-leap-1blocks", "mm_pyramid-leap-2blocks", "mm_pyramid-leap-3blocks")
+MODELS = (
+    "han-mmil",
+    "mm_pyramid-mmil",
+    "mm_pyramid-leap-1blocks",
+    "mm_pyramid-leap-2blocks",
+    "mm_pyramid-leap-3blocks",
+)
 
 
 class Golden:

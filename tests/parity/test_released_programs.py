@@ -22,7 +22,9 @@ def test_outputs_equal_the_released_ones(golden, parser):
         out = parser(**golden.features)
     assert set(golden.outputs) <= set(out)
     for name, expected in golden.outputs.items():
-        torch.testing.assert_close(out[name], expected, rtol=0, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            out[name], expected, rtol=0, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_pooled_frames_give_the_same_outputs(golden, parser):

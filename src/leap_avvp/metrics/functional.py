@@ -1,6 +1,8 @@
 """The field's ten scores on boolean grids, as pure functions: no loop over videos or classes.
 
-Source: the evaluation of the released HAN program (Tian et al., ECCV 2020), which later work took over.
+B videos, T segments, C classes. Source: the evaluation of the released HAN program (Tian et al., ECCV 2020), which
+later work took over. An F1 is a mean over the classes that occur in prediction or truth, first within each video
+and only then over videos; a video where no class occurs scores 1.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from leap_avvp.errors import DataError
+from leap_avvp.errors import ConfigError, DataError
 
 __all__ = [
     "LEVELS",
     "SCORE_NAMES",
     "Counts",
     "event_counts",
+    "float_dtype",
     "per_video_f1",
     "per_video_scores",
     "segment_counts",
@@ -42,24 +45,30 @@ class Counts(NamedTuple):
         return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
 
+def float_dtype(device: torch.device) -> torch.dtype:
+    """Return the widest float that ``device`` computes in: float64, or float32 on MPS."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def validate_grids(**grids: Tensor) -> None:
-    """Check that all grids are boolean (B, T, C) of one shape.
+    """Check that all grids are boolean (B, T, C) of one shape on one device.
 
     Raises:
         DataError: naming the argument, what was expected and what was found.
     """
-    reference: tuple[str, torch.Size] | None = None
+    reference: tuple[str, Tensor] | None = None
     for name, grid in grids.items():
         if not isinstance(grid, Tensor) or grid.dtype != torch.bool:
             found = str(grid.dtype) if isinstance(grid, Tensor) else type(grid).__name__
             raise DataError(f"{name}: expected a boolean tensor (apply a threshold first), found {found}")
         if grid.dim() != 3:
             raise DataError(f"{name}: expected (videos, segments, classes), found shape {tuple(grid.shape)}")
-        reference = reference or (name, grid.shape)
-        if grid.shape != reference[1]:
-            raise DataError(
-                f"{name}: expected the shape of {reference[0]}, {tuple(reference[1])}, found {tuple(grid.shape)}"
-            )
+        reference = reference or (name, grid)
+        first, other = reference
+        if grid.shape != other.shape:
+            raise DataError(f"{name}: expected the shape of {first}, {tuple(other.shape)}, found {tuple(grid.shape)}")
+        if grid.device != other.device:
+            raise DataError(f"{name}: expected the device of {first}, {other.device}, found {grid.device}")
 
 
 def segment_counts(prediction: Tensor, target: Tensor) -> Counts:
@@ -68,56 +77,83 @@ def segment_counts(prediction: Tensor, target: Tensor) -> Counts:
     return Counts(hits, prediction.sum(dim=1) - hits, target.sum(dim=1) - hits)
 
 
-def _run_masks(grid: Tensor) -> Tensor:
-    """Return (M, R, T) one-hot masks of the maximal runs of ``grid`` (M, T); R = (T + 1) // 2, unused ones empty."""
-    length = grid.shape[1]
-    before = torch.cat((torch.zeros_like(grid[:, :1]), grid[:, :-1]), dim=1)
-    index = (grid & ~before).cumsum(dim=1) * grid  # 1, 2, ... inside the runs, 0 outside
-    runs = torch.arange(1, (length + 1) // 2 + 1, device=grid.device)
-    return index[:, None, :] == runs[None, :, None]
+def _latest(mask: Tensor) -> Tensor:
+    """Return (T, ...) int32: the latest position of a True in ``mask`` (T, ...) up to and with each; -1 for none."""
+    latest = torch.empty_like(mask, dtype=torch.int32)
+    position = torch.full(mask.shape[1:], -1, dtype=torch.int32, device=mask.device)
+    # Not torch.cummax, which some devices lack.
+    for t in range(len(mask)):
+        position = torch.where(mask[t], t, position)
+        latest[t] = position
+    return latest
+
+
+def _run_bounds(grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and the last position of the run that each True of ``grid`` (T, ...) belongs to.
+
+    What stands where ``grid`` is False has no meaning.
+    """
+    start = _latest(~grid) + 1
+    end = len(grid) - 2 - _latest(~grid.flip(0)).flip(0)
+    return start, end
 
 
 def event_counts(prediction: Tensor, target: Tensor, iou_threshold: float = 0.5) -> Counts:
     """Count events, the maximal runs of boolean grids (B, T, C) along T: (B, C) each.
 
     A predicted run is a true positive when its IoU with any true run of the class reaches ``iou_threshold``, else a
-    false positive; a true run is a false negative when no predicted run reaches it. Several predicted runs may so
-    count for one true run.
+    false positive; a true run is a false negative when no predicted run reaches it. Below 0.5 several predicted runs
+    may so count for one true run; from 0.5 on, runs that do not touch cannot.
+
+    Raises:
+        ConfigError: a threshold of 0 or less, or above 1.
     """
+    if not 0 < iou_threshold <= 1:
+        raise ConfigError(f"iou_threshold: expected a number above 0 and up to 1, found {iou_threshold!r}")
     batch, _, classes = prediction.shape
-    flat = [grid.transpose(1, 2).flatten(0, 1) for grid in (prediction, target)]  # (B C, T)
-    rows = (flat[0] | flat[1]).any(dim=1).nonzero().squeeze(1)  # most classes are absent from a video
-    said, true = (_run_masks(grid[rows]) for grid in flat)  # (M, R, T)
-    common = said.float() @ true.float().transpose(1, 2)  # (M, R, R) seconds, exact in float32
-    said_length, true_length = said.sum(dim=2), true.sum(dim=2)
-    union = said_length[:, :, None] + true_length[:, None, :] - common
-    match = (common >= iou_threshold * union) & (common > 0)
-    found = [
-        match.any(dim=2).sum(dim=1),
-        ((said_length > 0) & ~match.any(dim=2)).sum(dim=1),
-        ((true_length > 0) & ~match.any(dim=1)).sum(dim=1),
-    ]
-    counts = []
-    for value in found:
-        full = torch.zeros(batch * classes, dtype=torch.int64, device=prediction.device)
-        counts.append(full.index_copy_(0, rows, value).view(batch, classes))
-    return Counts(*counts)
+    columns = [grid.transpose(0, 1).flatten(1) for grid in (prediction, target)]  # (T, B C)
+    present = (columns[0] | columns[1]).any(dim=0).nonzero().squeeze(1)  # most classes are absent from a video
+    grids = torch.stack([column[:, present] for column in columns], dim=1)  # (T, 2, M): said, true
+    start, end = _run_bounds(grids)
+    # Two runs that overlap do so in one stretch. Each of its positions knows the bounds of both, and their union is a
+    # stretch too, so the IoU of a pair needs no table of pairs.
+    common = end.amin(dim=1) - start.amax(dim=1) + 1  # (T, M)
+    union = end.amax(dim=1) - start.amin(dim=1) + 1
+    # A quotient, not `common >= threshold * union`: 7 of 100 then reaches 0.07, whose product with 100 is above 7.
+    iou = common.to(float_dtype(common.device)) / union
+    match = grids.all(dim=1) & (iou >= iou_threshold)
+    # A run has a match if, at its last position, the latest match is not before its first.
+    position = torch.arange(len(grids), device=grids.device)[:, None, None]
+    last = grids & (end == position)  # (T, 2, M)
+    found = last & (_latest(match)[:, None] >= start)
+    runs, matched = last.sum(dim=0), found.sum(dim=0)  # (2, M)
+    missed = runs - matched
+    counts = torch.zeros(3, batch * classes, dtype=torch.int64, device=grids.device)
+    counts[:, present] = torch.stack((matched[0], missed[0], missed[1]))
+    return Counts(*counts.view(3, batch, classes).unbind())
 
 
 def per_video_f1(counts: Counts) -> Tensor:
-    """Return (B,) float64: F1 averaged over the classes that occur in prediction or truth; 1 where none does."""
-    dtype = torch.float32 if counts.tp.device.type == "mps" else torch.float64
+    """Return (B,) in [0, 1]: F1 averaged over the classes that occur in prediction or truth; 1 where none does.
+
+    In float64, or float32 on a device without it.
+    """
+    dtype = float_dtype(counts.tp.device)
     errors = counts.fp + counts.fn
     occurs = (counts.tp + errors) > 0
     f1 = 2 * counts.tp / (2 * counts.tp + errors).clamp(min=1).to(dtype)  # 0 where the class does not occur
     number = occurs.sum(dim=1)
-    return torch.where(number > 0, f1.sum(dim=1) / number.clamp(min=1), torch.ones_like(f1[:, 0]))
+    return torch.where(number > 0, f1.sum(dim=1) / number.clamp(min=1), 1.0)
 
 
 def per_video_scores(
     pred_audio: Tensor, pred_visual: Tensor, target_audio: Tensor, target_visual: Tensor
 ) -> dict[str, Tensor]:
-    """Return the ten scores of each video, (B,) float64 in [0, 1], by the names of :data:`SCORE_NAMES`.
+    """Return the ten scores of each video, (B,) in [0, 1], by the names of :data:`SCORE_NAMES`.
+
+    float64 (float32 on a device without it), on the device of the arguments. ``audio_visual`` scores what is both
+    heard and seen, ``type_av`` is the mean of the three, and ``event_av`` sums the counts of audio and visual per class
+    before F1. A mean of these over videos, times 100, is the published number.
 
     Args:
         pred_audio: (B, T, C) boolean, what is predicted to be heard.
@@ -126,7 +162,7 @@ def per_video_scores(
         target_visual: (B, T, C) boolean truth.
 
     Raises:
-        DataError: an argument that is not boolean or has another shape.
+        DataError: an argument that is not boolean, or has another shape or device than the first.
     """
     validate_grids(
         pred_audio=pred_audio, pred_visual=pred_visual, target_audio=target_audio, target_visual=target_visual

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.errors import ConfigError, DataError, check_choice
 
 __all__ = ["FILTERS", "Protocol"]
 
@@ -35,7 +35,7 @@ class Protocol:
         check_choice("protocol.filter", self.filter, FILTERS)
         for field in dataclasses.fields(self)[1:]:
             value = getattr(self, field.name)
-            if value is None and "threshold_" in field.name:
+            if value is None and field.default is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigError(f"protocol.{field.name}: expected a number from 0 to 1, found {value!r}")
@@ -46,19 +46,46 @@ class Protocol:
 
     @property
     def name(self) -> str:
-        """One line that goes with every number reported under this protocol."""
+        """One line that goes with every number reported under this protocol: all that the number depends on."""
         audio, visual = self._threshold("audio"), self._threshold("visual")
-        segment = f"segment>={audio:g}" if audio == visual else f"audio segment>={audio:g}, visual segment>={visual:g}"
-        video = "" if self.filter == "none" else f", video>={self.video_threshold:g}"
+        segment = (
+            f"segment>={audio:.12g}"
+            if audio == visual
+            else f"audio segment>={audio:.12g}, visual segment>={visual:.12g}"
+        )
+        video = "" if self.filter == "none" else f", video>={self.video_threshold:.12g}"
         return f"filter={self.filter}, {segment}{video}, event IoU>=0.5"
 
     def apply(self, out: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return boolean audio and visual predictions (B, T, C) of a :class:`~leap_avvp.types.ParserOutput`."""
+        """Return boolean audio and visual predictions (B, T, C).
+
+        Args:
+            out: such as a :class:`~leap_avvp.types.ParserOutput`: ``segment_audio_prob``, ``segment_visual_prob``
+                (B, T, C) and, as the filter needs, ``video_prob`` or ``audio_prob`` and ``visual_prob`` (B, C).
+
+        Raises:
+            DataError: a probability that is missing or has another shape.
+        """
         predictions = []
         for modality in ("audio", "visual"):
-            segments = out[f"segment_{modality}_prob"] >= self._threshold(modality)
-            source = {"union": "video_prob", "per_modality": f"{modality}_prob"}.get(self.filter)
-            if source is not None:
-                segments = segments & (out[source] >= self.video_threshold)[:, None, :]
+            segment_prob = self._read(out, f"segment_{modality}_prob")
+            if segment_prob.dim() != 3:
+                found = tuple(segment_prob.shape)
+                raise DataError(f"segment_{modality}_prob: expected (videos, segments, classes), found shape {found}")
+            segments = segment_prob >= self._threshold(modality)
+            name = {"union": "video_prob", "per_modality": f"{modality}_prob"}.get(self.filter)
+            if name is not None:
+                video_prob = self._read(out, name)
+                expected = (segments.shape[0], segments.shape[2])
+                if video_prob.shape != expected:
+                    raise DataError(
+                        f"{name}: expected (videos, classes) = {expected}, found shape {tuple(video_prob.shape)}"
+                    )
+                segments = segments & (video_prob >= self.video_threshold)[:, None, :]
             predictions.append(segments)
         return predictions[0], predictions[1]
+
+    def _read(self, out: Mapping[str, Tensor], name: str) -> Tensor:
+        if name not in out:
+            raise DataError(f"{name}: needed with protocol.filter={self.filter}, found only {', '.join(out)}")
+        return out[name]

@@ -49,7 +49,7 @@ class SimulatedLLP:
 
     name = "simulated"
 
-    def __init__(  # noqa: PLR0917 - the three sizes and the seed read well without their names
+    def __init__(
         self,
         num_train: int = 1024,
         num_val: int = 200,
