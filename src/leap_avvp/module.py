@@ -35,7 +35,8 @@ class ParsingModule(lightning.LightningModule):
         loss: the training loss.
         protocol: how probabilities become binary predictions.
         optimizer: from parameters to an optimizer.
-        scheduler: from the optimizer to a schedule, stepped once an epoch; None for a constant rate.
+        scheduler: from the optimizer to a schedule, stepped once an epoch, or at every step (and told ``total_steps``)
+            if its class says ``interval = "step"``; None for a constant rate.
         seed: dropout of epoch e depends on (seed, e) alone, so a run resumed between epochs equals one never stopped.
     """
 
@@ -45,7 +46,7 @@ class ParsingModule(lightning.LightningModule):
         loss: ParsingLoss,
         protocol: Protocol,
         optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
-        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        scheduler: Callable[..., LRScheduler] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -154,4 +155,7 @@ class ParsingModule(lightning.LightningModule):
         optimizer = self._optimizer(p for p in self.parser.parameters() if p.requires_grad)
         if self._scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "epoch"}}
+        interval = getattr(getattr(self._scheduler, "func", self._scheduler), "interval", "epoch")
+        length = {"total_steps": int(self.trainer.estimated_stepping_batches)} if interval == "step" else {}
+        scheduler = self._scheduler(optimizer, **length)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}

@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from leap_avvp.models.dropout import Dropout
+
 __all__ = ["AttentionResult", "FeedForward", "MultiHeadAttention", "PreNormBlock", "banded_mask"]
 
 
@@ -45,7 +47,7 @@ class MultiHeadAttention(nn.Module):
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(dim, 2 * dim)
         self.output = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def _split(self, x: Tensor) -> Tensor:
         """(..., L, D) -> (..., H, L, D / H)."""
@@ -74,7 +76,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inner = nn.Linear(dim, hidden_dim)
         self.outer = nn.Linear(hidden_dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` (..., D)."""
@@ -101,7 +103,7 @@ class PreNormBlock(nn.Module):
         self.attention = MultiHeadAttention(dim, num_heads, attention_dropout)
         self.feed_forward_norm = nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, feed_forward_dim, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def attend(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, AttentionResult]:
         """Return q' (B, Q, D), the query after the attention residual, and the attention itself."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from leap_avvp.models.attention import FeedForward, MultiHeadAttention
+from leap_avvp.models.dropout import Dropout
 from leap_avvp.types import EncoderOutput
 
 __all__ = ["HAN"]
@@ -37,7 +38,7 @@ class HAN(nn.Module):
         self.attention_norm = nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, feed_forward_dim, dropout)
         self.output_norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self._reset_attention()
 
     def _reset_attention(self) -> None:
