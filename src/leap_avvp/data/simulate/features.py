@@ -52,7 +52,7 @@ _FAMILIES: tuple[tuple[int, ...], ...] = (
 )
 """Classes whose prototypes resemble each other."""
 
-_NOISE = 0.105  # standard deviation in each latent dimension, against prototypes of length 1 and more
+_NOISE = 0.11  # standard deviation in each latent dimension, against prototypes of length 1 and more
 _WHITE = 0.15
 _SCALE = 4.0  # brings features to about unit variance
 
