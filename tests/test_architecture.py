@@ -23,6 +23,7 @@ RUNNING = (
     "loggers",
     "module",
     "report",
+    "schedules",
     "scoring",
     "train",
 )

@@ -20,7 +20,15 @@ OPTIONS = [
     if group.is_dir()
     for file in sorted(group.glob("*.yaml"))
 ]
-SMALL = ["encoder.dim=32", "decoder.dim=32", "data.num_train=8", "data.num_val=4", "data.num_test=4", "output_dir=x"]
+SMALL = [
+    "encoder.dim=32",
+    "decoder.dim=32",
+    "data.num_train=8",
+    "data.num_val=4",
+    "data.num_test=4",
+    "scheduler=step",
+    "output_dir=x",
+]
 
 
 def test_the_groups_of_the_issue_are_there():

@@ -60,7 +60,7 @@ def test_looking_at_the_untrained_model_changes_nothing(train, tmp_path):
 
 
 def test_a_resumed_run_equals_one_never_stopped(train, tmp_path, monkeypatch):
-    train("data.schedule.max_epochs=3", "data.schedule.step_epochs=1", folder="whole")
+    train("data.schedule.max_epochs=3", folder="whole")
     import leap_avvp.module
 
     original = leap_avvp.module.ParsingModule.on_train_epoch_start
@@ -73,10 +73,10 @@ def test_a_resumed_run_equals_one_never_stopped(train, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(leap_avvp.module.ParsingModule, "on_train_epoch_start", stop)
         with pytest.raises(RuntimeError, match="pulled the plug"):
-            train("data.schedule.max_epochs=3", "data.schedule.step_epochs=1", folder="broken")
+            train("data.schedule.max_epochs=3", folder="broken")
     assert (tmp_path / "broken" / "checkpoints" / "last.ckpt").is_file()
     assert not (tmp_path / "broken" / "metrics.json").exists()
-    resumed = train("data.schedule.max_epochs=3", "data.schedule.step_epochs=1", folder="broken")
+    resumed = train("data.schedule.max_epochs=3", folder="broken")
     whole = json.loads((tmp_path / "whole" / "metrics.json").read_text())
     assert resumed["test"] == whole["test"]
     assert resumed["best_epoch"] == whole["best_epoch"]
