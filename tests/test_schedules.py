@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ def test_the_rate_rises_linearly_and_falls_by_half_a_cosine():
     assert found[:5] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
     assert found[9] == pytest.approx(1.0)  # half of the way down
     assert found[-1] < 0.1
-    assert all(later < earlier for earlier, later in zip(found[4:], found[5:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(found[4:]))
 
 
 def test_without_warmup_it_starts_at_the_full_rate():
