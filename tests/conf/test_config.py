@@ -68,7 +68,7 @@ def test_every_model_builds_with_every_optimizer(encoder, decoder, labels, optim
     ("scheduler", "expected"), [("step", "StepLR"), ("cosine", "CosineAnnealingLR"), ("none", None)]
 )
 def test_every_schedule_builds(scheduler, expected):
-    built = build_module(compose_job([f"scheduler={scheduler}", *SMALL])).configure_optimizers()
+    built = build_module(compose_job([*SMALL, f"scheduler={scheduler}"])).configure_optimizers()
     name = type(built["lr_scheduler"]["scheduler"]).__name__ if isinstance(built, dict) else None
     assert name == expected
 
@@ -204,3 +204,13 @@ def test_plain_is_plain():
     content = plain(compose_job(["output_dir=x"]))
     assert "hydra" not in content
     assert content["decoder"]["label_queries"] == content["label_embedding"]
+
+
+@pytest.mark.parametrize("data", ["simulated", "llp"])
+@pytest.mark.parametrize("protocol", ["union", "per_modality", "none"])
+def test_evaluation_composes_with_every_source_and_protocol(data, protocol):
+    overrides = [f"data={data}", f"protocol={protocol}", "checkpoint=x", "output_dir=x"]
+    config = compose_job(overrides, "evaluate")
+    check_types(config, overrides, "evaluate")
+    assert config.protocol.filter == protocol
+    assert config.split == "test"
