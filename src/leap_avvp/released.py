@@ -75,8 +75,7 @@ def _mm_pyramid() -> Iterator[Link]:
         yield from _pre_norm_block(f"{ours}.visual_self", f"{released}.vsablock.layer")
         yield from _pre_norm_block(f"{ours}.cross", f"{released}.cmablock.layer")
         for modality, letter in (("audio", "a"), ("visual", "v")):
-            yield from _layer(f"{ours}.{modality}_gate.own", f"{released}.l{letter}1")
-            yield from _layer(f"{ours}.{modality}_gate.cross", f"{released}.l{letter}2")
+            yield from _layer(f"{ours}.{modality}_gate.weigh", f"{released}.l{letter}1", f"{released}.l{letter}2")
             yield from _convolution(f"{ours}.{modality}_convolution", f"MMP.capture.{letter}network.{level}")
     for modality, letter in (("audio", "a"), ("visual", "v")):
         yield from _pre_norm_block(f"encoder.{modality}_fusion.block", f"MMP.fusion.{letter}adaptiveinteraction")

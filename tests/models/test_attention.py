@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from leap_avvp.models.attention import MultiHeadAttention, PreNormBlock, banded_mask
+from leap_avvp.models.attention import BandedMask, MultiHeadAttention, PreNormBlock, banded_mask
 
 
 @given(length=st.integers(1, 30), width=st.integers(0, 40))
@@ -16,6 +16,13 @@ from leap_avvp.models.attention import MultiHeadAttention, PreNormBlock, banded_
 def test_banded_mask_against_its_definition(length, width):
     mask = banded_mask(length, width)
     assert mask.tolist() == [[abs(i - j) <= width for j in range(length)] for i in range(length)]
+
+
+@pytest.mark.parametrize("length", [10, 7, 25])
+def test_the_mask_that_is_kept_is_the_one_that_is_built(length):
+    kept = BandedMask(2)
+    assert torch.equal(kept(length), banded_mask(length, 2))
+    assert not kept.state_dict(), "a mask is no weight"
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -29,9 +36,21 @@ def test_attention_equals_torch(masked):
     q, k, v = (x.view(2, 10, 4, 4).transpose(1, 2) for x in (attention.query(query), keys, values))
     expected = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     torch.testing.assert_close(result.output, attention.output(expected.transpose(1, 2).reshape(2, 10, 16)))
+    torch.testing.assert_close(attention.mix(query, memory, mask), result.output)
+    torch.testing.assert_close(attention.mean_scores(query, result.keys), result.scores.mean(dim=1))
     torch.testing.assert_close(result.weights.sum(-1), torch.ones(2, 4, 10))
     if masked:
         assert not result.weights[..., ~mask].any()
+
+
+def test_training_on_a_cpu_drops_attention_weights_in_either_form():
+    attention = MultiHeadAttention(16, 4, dropout=0.5).train()
+    query, memory = torch.randn(2, 10, 16), torch.randn(2, 10, 16)
+    torch.manual_seed(0)
+    dropped = attention.mix(query, memory)
+    torch.manual_seed(0)
+    torch.testing.assert_close(dropped, attention(query, memory).output)
+    assert not torch.allclose(dropped, attention.eval().mix(query, memory))
 
 
 def test_a_masked_block_does_not_see_beyond_the_band():

@@ -7,16 +7,33 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from leap_avvp.llp import NUM_SEGMENTS
 from leap_avvp.models.dropout import Dropout
 
-__all__ = ["AttentionResult", "FeedForward", "MultiHeadAttention", "PreNormBlock", "banded_mask"]
+__all__ = ["AttentionResult", "BandedMask", "FeedForward", "MultiHeadAttention", "PreNormBlock", "banded_mask"]
 
 
 def banded_mask(length: int, width: int, device: torch.device | None = None) -> Tensor:
     """Return a boolean (length, length) mask, True where position i may see position j: ``|i - j| <= width``."""
     position = torch.arange(length, device=device)
     return (position[:, None] - position[None, :]).abs() <= width
+
+
+class BandedMask(nn.Module):
+    """The mask of :func:`banded_mask`, built once for LLP's ten segments; other lengths are built when they come."""
+
+    ready: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.register_buffer("ready", banded_mask(NUM_SEGMENTS, width), persistent=False)
+
+    def forward(self, length: int) -> Tensor:
+        """Return the boolean (length, length) mask."""
+        return self.ready if length == len(self.ready) else banded_mask(length, self.width, self.ready.device)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +45,7 @@ class AttentionResult:
     weights: Tensor
     """(B, H, Q, S) softmax over S, before dropout."""
     keys: Tensor
-    """(B, H, S, D / H) projected keys, for whoever scores other queries against them."""
+    """(B, S, D) projected keys, for whoever scores other queries against them."""
     scores: Tensor
     """(B, H, Q, S) scaled products before mask and softmax."""
 
@@ -53,19 +70,38 @@ class MultiHeadAttention(nn.Module):
         """(..., L, D) -> (..., H, L, D / H)."""
         return x.reshape(*x.shape[:-1], self.num_heads, -1).transpose(-3, -2)
 
-    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Return (B, H, Q, S) scaled products of ``query`` (B or 1, Q, D) with projected ``keys`` (B, H, S, D / H)."""
-        heads = self._split(self.query(query))
-        return heads @ keys.transpose(-2, -1) / math.sqrt(keys.shape[-1])
+    def mean_scores(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Return (B, Q, S): the heads' mean of scaled products of ``query`` (B, Q, D) with projected ``keys`` (B, S, D).
+
+        The sum over heads of products over D / H features is one product over all D.
+        """
+        scale = self.num_heads * math.sqrt(keys.shape[-1] // self.num_heads)
+        scores: Tensor = self.query(query) @ keys.transpose(-2, -1) / scale
+        return scores
+
+    def mix(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return only the output (B, Q, D) of :meth:`forward`, by torch's fused attention where that is no slower.
+
+        On a CPU it has no dropout of its own and falls back on slower parts, so training there takes the written-out
+        form.
+        """
+        if self.training and self.dropout.p > 0 and query.device.type == "cpu":
+            return self(query, memory, mask).output  # type: ignore[no-any-return]
+        queries = self._split(self.query(query))
+        keys, values = (self._split(part) for part in self.key_value(memory).chunk(2, dim=-1))
+        drop = self.dropout.p if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, mask, drop)
+        out: Tensor = self.output(mixed.transpose(-3, -2).flatten(-2))
+        return out
 
     def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> AttentionResult:
         """Attend from ``query`` (B or 1, Q, D) to ``memory`` (B, S, D); ``mask`` (Q, S) is True where it may look."""
         keys, values = self.key_value(memory).chunk(2, dim=-1)
-        keys, values = self._split(keys), self._split(values)
-        scores = self.scores(query, keys)
+        queries = self._split(self.query(query))
+        scores = queries @ self._split(keys).transpose(-2, -1) / math.sqrt(queries.shape[-1])
         visible = scores if mask is None else scores.masked_fill(~mask, float("-inf"))
         weights = visible.softmax(dim=-1)
-        mixed = self.dropout(weights) @ values  # (B, H, Q, D / H)
+        mixed = self.dropout(weights) @ self._split(values)  # (B, H, Q, D / H)
         return AttentionResult(self.output(mixed.transpose(-3, -2).flatten(-2)), weights, keys, scores)
 
 
@@ -117,5 +153,5 @@ class PreNormBlock(nn.Module):
 
     def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend from ``query`` (B, Q, D) to ``memory`` (B, S, D), then transform: (B, Q, D)."""
-        attended, _ = self.attend(query, memory, mask)
-        return self.transform(attended)
+        mixed = self.attention.mix(self.attention_norm(query), memory, mask)
+        return self.transform(query + self.dropout(mixed))

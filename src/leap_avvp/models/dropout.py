@@ -33,7 +33,8 @@ class Dropout(nn.Module):
             return functional.dropout(x, self.p)
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform over -32768 .. 32767
-        keep = (bits >= self._threshold - _LEVELS // 2).to(x.dtype)
+        keep = torch.empty(x.shape, dtype=x.dtype)
+        torch.ge(bits, self._threshold - _LEVELS // 2, out=keep)  # straight to numbers: a boolean mask costs more
         return x * keep.mul_(_LEVELS / (_LEVELS - self._threshold))
 
     def extra_repr(self) -> str:

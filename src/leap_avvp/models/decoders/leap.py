@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from leap_avvp.errors import ConfigError, check_choice
-from leap_avvp.models.attention import PreNormBlock
+from leap_avvp.models.attention import AttentionResult, PreNormBlock
 from leap_avvp.models.label_queries import LabelQueries
 from leap_avvp.types import EncoderOutput, ParserOutput
 
@@ -53,29 +52,33 @@ class LabelProjection(nn.Module):
         self.blocks = nn.ModuleList(PreNormBlock(dim, **block) for _ in range(num_blocks))  # type: ignore[arg-type]
         self.presence = nn.Linear(dim, 1)
 
-    def _block_outputs(self, labels: Tensor, segments: Tensor) -> Iterator[ProjectionOutput]:
-        feature = labels[None]  # (1, C, D): the first block's queries are the same for all videos
-        for block in self.blocks:
-            assert isinstance(block, PreNormBlock)
-            attended, result = block.attend(feature, segments)
-            raw = result.scores
-            if self.readout == "updated_query":
-                raw = block.attention.scores(attended, result.keys)
-            feature = block.transform(attended)
-            yield ProjectionOutput(feature, raw.mean(dim=1).transpose(1, 2), result.weights)
+    def _read(
+        self, block: PreNormBlock, attended: Tensor, result: AttentionResult, feature: Tensor
+    ) -> ProjectionOutput:
+        """Return what is read of a block: from its q', its attention and its output, see :class:`PreNormBlock`."""
+        if self.readout == "updated_query":
+            scores = block.attention.mean_scores(attended, result.keys)  # (B, C, T)
+        else:
+            scores = result.scores.mean(dim=1)
+        return ProjectionOutput(feature, scores.transpose(1, 2), result.weights)
 
     def forward(self, labels: Tensor, segments: Tensor) -> ProjectionOutput:
         """Project ``segments`` (B, T, D) onto ``labels`` (C, D)."""
-        outputs = self._block_outputs(labels, segments)
-        if self.read_block == "first":
-            return next(outputs)  # later blocks change nothing that is read
-        collected = list(outputs)
-        if self.read_block == "last":
-            return collected[-1]
+        feature = labels[None]  # (1, C, D): the first block's queries are the same for all videos
+        last = 1 if self.read_block == "first" else len(self.blocks)  # what comes later changes nothing that is read
+        outputs = []
+        for number, block in enumerate(self.blocks[:last], start=1):
+            assert isinstance(block, PreNormBlock)
+            attended, result = block.attend(feature, segments)
+            feature = block.transform(attended)
+            if self.read_block == "average" or number == last:
+                outputs.append(self._read(block, attended, result, feature))
+        if len(outputs) == 1:
+            return outputs[0]
         return ProjectionOutput(
-            torch.stack([out.label_feature for out in collected]).mean(dim=0),
-            torch.stack([out.scores for out in collected]).mean(dim=0),
-            torch.stack([out.attention for out in collected]).mean(dim=0),
+            torch.stack([out.label_feature for out in outputs]).mean(dim=0),
+            torch.stack([out.scores for out in outputs]).mean(dim=0),
+            torch.stack([out.attention for out in outputs]).mean(dim=0),
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leap_avvp.models.attention import PreNormBlock, banded_mask
+from leap_avvp.models.attention import BandedMask, PreNormBlock
 from leap_avvp.types import EncoderOutput
 
 __all__ = ["DilatedConvolution", "Gate", "LevelFusion", "MMPyramid", "PyramidLevel"]
@@ -41,17 +41,19 @@ class DilatedConvolution(nn.Module):
 
 
 class Gate(nn.Module):
-    """``sigmoid(W1 [s; c]) * s + sigmoid(W2 [s; c]) * c`` of a self- and a cross-attended stream."""
+    """``sigmoid(W1 [s; c]) * s + sigmoid(W2 [s; c]) * c`` of a self- and a cross-attended stream.
+
+    W1 and W2 read the same input, so they are one matrix.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.own = nn.Linear(2 * dim, dim)
-        self.cross = nn.Linear(2 * dim, dim)
+        self.weigh = nn.Linear(2 * dim, 2 * dim)
 
     def forward(self, own: Tensor, cross: Tensor) -> Tensor:
         """Gate two streams (B, T, D) into one."""
         both = torch.cat((own, cross), dim=-1)
-        gated: Tensor = self.own(both).sigmoid() * own + self.cross(both).sigmoid() * cross
+        gated: Tensor = (self.weigh(both).sigmoid() * both).unflatten(-1, (2, -1)).sum(dim=-2)
         return gated
 
 
@@ -64,7 +66,7 @@ class PyramidLevel(nn.Module):
 
     def __init__(self, dim: int, dilation: int, **block: float) -> None:
         super().__init__()
-        self.dilation = dilation
+        self.mask = BandedMask(dilation)
         self.audio_self = PreNormBlock(dim, **block)  # type: ignore[arg-type]
         self.visual_self = PreNormBlock(dim, **block)  # type: ignore[arg-type]
         self.cross = PreNormBlock(dim, **block)  # type: ignore[arg-type]
@@ -75,7 +77,7 @@ class PyramidLevel(nn.Module):
 
     def forward(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor]:
         """Refine ``audio`` and ``visual`` (B, T, D)."""
-        mask = banded_mask(audio.shape[1], self.dilation, audio.device)
+        mask = self.mask(audio.shape[1])
         crossed = self.cross(torch.cat((audio, visual)), torch.cat((visual, audio)), mask)
         audio_crossed, visual_crossed = crossed.chunk(2)
         gated_audio = self.audio_gate(self.audio_self(audio, audio, mask), audio_crossed)
