@@ -71,7 +71,7 @@ class MultiHeadAttention(nn.Module):
         return x.reshape(*x.shape[:-1], self.num_heads, -1).transpose(-3, -2)
 
     def mean_scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Return (B, Q, S): the heads' mean of scaled products of ``query`` (B, Q, D) with projected ``keys`` (B, S, D).
+        """Return (B, Q, S): scaled products of ``query`` (B, Q, D) with projected ``keys`` (B, S, D), mean over heads.
 
         The sum over heads of products over D / H features is one product over all D.
         """
