@@ -83,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--table-only", action="store_true", help="write the table from what is finished, run nothing"
     )
 
-    data = _add(commands, "data", "simulate or check a data folder", "leap-avvp data check /path/to/LLP")
+    data = _add(commands, "data", "simulate, check or pack a data folder", "leap-avvp data check /path/to/LLP")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
     simulate = _add(
         actions,
@@ -110,6 +110,23 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("root", type=Path, metavar="DIR", help="holds feats/, CLIP/, CLAP/ and the annotation files")
     check.add_argument("--annotations", type=Path, metavar="DIR", help="folder of the CSV files, where it is elsewhere")
     check.add_argument("--pseudo-labels", choices=("valor", "none"), default="valor", help="what training needs")
+
+    pack = _add(
+        actions,
+        "pack",
+        "turn a checked folder into one packed, memory-mapped set, which `data=llp` then reads; resumes if interrupted",
+        "leap-avvp data pack /path/to/LLP",
+    )
+    pack.add_argument("root", type=Path, metavar="DIR", help="as for `data check`; the set goes to DIR/packed-float32")
+    pack.add_argument("--annotations", type=Path, metavar="DIR", help="folder of the CSV files, where it is elsewhere")
+    pack.add_argument(
+        "--dtype",
+        choices=("float32", "float16"),
+        default="float32",
+        help="of the features: float32 keeps them exactly (default); float16 halves the set and states its error",
+    )
+    pack.add_argument("--out", type=Path, metavar="DIR", help="folder of the set, where DIR cannot be written")
+    pack.add_argument("--allow-missing", action="store_true", help="leave videos out whose files are missing")
 
     score = _add(
         commands,
@@ -159,6 +176,10 @@ def _run_data(arguments: argparse.Namespace) -> int:
 
     if arguments.action == "check":
         return commands.check(arguments.root, arguments.annotations, arguments.pseudo_labels)
+    if arguments.action == "pack":
+        return commands.pack(
+            arguments.root, arguments.annotations, arguments.dtype, arguments.out, arguments.allow_missing
+        )
     sizes = {"num_train": arguments.train, "num_val": arguments.val, "num_test": arguments.test}
     return commands.simulate(
         arguments.out,

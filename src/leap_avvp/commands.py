@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -9,11 +10,12 @@ from rich.console import Console
 from leap_avvp.checkpoint import write_json
 from leap_avvp.data.annotations import find_annotations, read_annotations
 from leap_avvp.data.folder import LLPFolder
+from leap_avvp.data.pack import pack_folder
 from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder
 from leap_avvp.errors import ConfigError
 from leap_avvp.scoring import score_predictions
 
-__all__ = ["check", "score", "simulate"]
+__all__ = ["check", "pack", "score", "simulate"]
 
 
 def check(root: Path, annotations: Path | None, pseudo_labels: str) -> int:
@@ -21,6 +23,19 @@ def check(root: Path, annotations: Path | None, pseudo_labels: str) -> int:
     report = LLPFolder(root, annotations, pseudo_labels, allow_missing=True).check()
     Console().print(report.table())
     return 0 if report.ok else 1
+
+
+def pack(root: Path, annotations: Path | None, dtype: str, out: Path | None, allow_missing: bool) -> int:
+    """Pack a data folder, and say where the set lies and how large it is."""
+    started = time.perf_counter()
+    folder = pack_folder(root, annotations, dtype=dtype, out=out, allow_missing=allow_missing)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    option = "" if dtype == "float32" and out is None else f" data.packed={dtype if out is None else folder}"
+    print(
+        f"{folder}: {size / 1e9:.2f} GB, {time.perf_counter() - started:.1f} s; "
+        f"`leap-avvp train data=llp data.root={root}{option}` reads it"
+    )
+    return 0
 
 
 def simulate(

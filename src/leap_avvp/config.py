@@ -35,6 +35,7 @@ __all__ = [
 CONFIG_MODULE = "leap_avvp.conf"
 # What changes no number: where results go, who is told, what is printed.
 _UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "hydra")
+_UNHASHED_DATA = ("placement",)
 _NAME_LIMIT = 160
 
 
@@ -89,6 +90,8 @@ def config_hash(config: DictConfig | Mapping[str, Any]) -> str:
     """Return 16 hex digits that tell configs apart by all that can change a number."""
     content = plain(config) if isinstance(config, DictConfig) else dict(config)
     kept = {key: value for key, value in content.items() if key not in _UNHASHED}
+    if isinstance(kept.get("data"), Mapping):
+        kept["data"] = {key: value for key, value in kept["data"].items() if key not in _UNHASHED_DATA}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -61,7 +61,7 @@ def folder_lock(folder: Path) -> Iterator[int]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise LeapError(
-                f"{folder}: another sweep writes here (process {holder}); wait for it, stop it, or use another folder"
+                f"{folder}: another process writes here (number {holder}); wait for it, stop it, or use another folder"
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -180,7 +180,7 @@ def test_dry_run_writes_nothing(fake, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_second_sweep_in_the_folder_is_refused(fake) -> None:
-    with folder_lock(OUT), pytest.raises(LeapError, match=rf"another sweep writes here \(process {os.getpid()}\)"):
+    with folder_lock(OUT), pytest.raises(LeapError, match=rf"another process writes here \(number {os.getpid()}\)"):
         reproduce("table6", runner=fake.Training())
     with folder_lock(OUT):
         assert reproduce("table6", table_only=True) == 0  # looking on is allowed
@@ -236,7 +236,7 @@ def test_the_lock_outlives_the_sweep_while_a_training_runs(tmp_path: Path) -> No
         child = subprocess.Popen(cell.command, pass_fds=(lock,), stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
-    with pytest.raises(LeapError, match="another sweep"), folder_lock(tmp_path):
+    with pytest.raises(LeapError, match="another process"), folder_lock(tmp_path):
         pass
     child.kill()
     child.wait()

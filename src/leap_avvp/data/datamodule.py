@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +13,90 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leap_avvp.data.folder import LLPFolder
+from leap_avvp.data.memory import available_memory
+from leap_avvp.data.packed import open_folder
 from leap_avvp.data.simulate import SimulatedLLP
 from leap_avvp.data.split import DataSource, SplitData
-from leap_avvp.errors import ConfigError
+from leap_avvp.errors import ConfigError, check_choice
 from leap_avvp.llp import video_id
 from leap_avvp.types import Batch
 
-__all__ = ["LLPDataModule", "SeededBatches", "SplitDataset", "folder_data", "simulated_data"]
+__all__ = ["PLACEMENTS", "LLPDataModule", "SeededBatches", "SplitDataset", "folder_data", "simulated_data"]
 
-_ARRAYS = (
-    "audio",
-    "video_2d",
-    "video_3d",
-    "video_label",
-    "segment_audio",
-    "segment_visual",
-    "video_audio",
-    "video_visual",
-    "target_audio",
-    "target_visual",
-)
+_FEATURES = ("audio", "video_2d", "video_3d")
+_LABELS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
 _TRUTH = ("target_audio", "target_visual")
+PLACEMENTS = ("disk", "ram", "device")
+# Beyond these shares of what is free, a split is left where it is.
+_RAM_SHARE = 0.25
+_DEVICE_SHARE = 0.5
 
 
 class SplitDataset(Dataset[Batch]):
-    """A split in memory that is indexed by lists: one call gives a whole :class:`~leap_avvp.types.Batch`.
+    """A split that is indexed by lists: one call gives a whole :class:`~leap_avvp.types.Batch`.
 
     Training batches leave the dense truth out even where a simulator knows it: nothing may train on it.
+
+    Args:
+        data: the split; its features may be memory-mapped, and of another width than float32.
     """
 
     def __init__(self, data: SplitData) -> None:
         self.video_ids = [video_id(name) for name in data.filenames]
-        hidden = _TRUTH if data.split == "train" else ()
-        arrays: Mapping[str, np.ndarray[Any, Any] | None] = {
-            name: getattr(data, name) for name in _ARRAYS if name not in hidden
-        }
-        self.tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
+        names = (*_FEATURES, *_LABELS, *(() if data.split == "train" else _TRUTH))
+        self.tensors = {name: torch.from_numpy(array) for name in names if (array := getattr(data, name)) is not None}
+        self.on_disk = isinstance(data.video_2d, np.memmap)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def place(self, placement: str, device: torch.device) -> None:
+        """Take the tensors into memory, or onto ``device``; batches then come from there.
+
+        Raises:
+            ConfigError: ``disk`` for a split that is in memory already.
+        """
+        if placement == "disk" and not self.on_disk:
+            raise ConfigError("data.placement=disk needs a packed set: `leap-avvp data pack DIR` makes one")
+        if placement == "ram" and self.on_disk:
+            self.tensors = {name: tensor.clone() for name, tensor in self.tensors.items()}
+            self.on_disk = False
+        if placement == "device":
+            self.tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+            self.on_disk = False
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
     def __getitem__(self, index: list[int]) -> Batch:
-        rows = torch.as_tensor(index)
-        batch: dict[str, Tensor | list[str]] = {name: tensor[rows] for name, tensor in self.tensors.items()}
+        rows = torch.as_tensor(index).to(self.tensors["audio"].device)
+        batch: dict[str, Tensor | list[str]] = {
+            name: tensor.index_select(0, rows).to(torch.bool if name in _TRUTH else torch.float32)
+            for name, tensor in self.tensors.items()
+        }
         batch["video_id"] = [self.video_ids[row] for row in index]
         return batch  # type: ignore[return-value]
 
 
 class SeededBatches(Sampler[list[int]]):
-    """Lists of indices. Shuffled, their order depends on (seed, epoch) alone, so a resumed run sees the same one."""
+    """Lists of indices. Shuffled, their order depends on (seed, epoch) alone, so a resumed run sees the same one.
 
-    def __init__(self, length: int, batch_size: int, seed: int | None = None) -> None:
+    Args:
+        length: number of videos.
+        batch_size: videos a batch.
+        seed: of the order; None keeps the videos in theirs.
+        rank: of this process: it gets every ``world_size``-th batch from the ``rank``-th on.
+        world_size: number of processes. Where shuffled batches do not divide evenly, the first ones are used again, so
+            that all processes train equally many steps; ordered ones come just once.
+    """
+
+    def __init__(
+        self, length: int, batch_size: int, seed: int | None = None, rank: int = 0, world_size: int = 1
+    ) -> None:
         self.length, self.batch_size, self.seed = length, batch_size, seed
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -73,13 +104,18 @@ class SeededBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(self.length / self.batch_size)
+        number = math.ceil(self.length / self.batch_size)
+        if self.seed is not None:
+            return math.ceil(number / self.world_size)
+        return len(range(self.rank, number, self.world_size))
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.arange(self.length)
         if self.seed is not None:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        for start in range(0, self.length, self.batch_size):
+        number = math.ceil(self.length / self.batch_size)
+        for turn in range(len(self)):
+            start = (self.rank + turn * self.world_size) % number * self.batch_size
             yield order[start : start + self.batch_size].tolist()
 
 
@@ -88,21 +124,35 @@ class LLPDataModule(lightning.LightningDataModule):
 
     Args:
         source: where the splits come from.
-        batch_size: videos a training step (32 in the paper).
+        batch_size: videos a training step and process (32 in the paper).
         eval_batch_size: videos a validation or test step; it changes no number.
         seed: of the training order.
+        placement: where batches are taken from: ``disk`` (the memory-mapped files of a packed set), ``ram`` or
+            ``device``; it changes no number. None chooses by size: a GPU of which the splits fill less than half, else
+            memory, and disk for a packed set that would fill more than a quarter of it.
     """
 
-    def __init__(self, source: DataSource, batch_size: int = 32, eval_batch_size: int = 128, seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: DataSource,
+        batch_size: int = 32,
+        eval_batch_size: int = 128,
+        seed: int = 0,
+        placement: str | None = None,
+    ) -> None:
         super().__init__()
         for name, value in (("data.batch_size", batch_size), ("data.eval_batch_size", eval_batch_size)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{name}: expected a whole number of at least 1, found {value!r}")
+        if placement is not None:
+            check_choice("data.placement", placement, PLACEMENTS)
         self.source = source
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
+        self.placement = placement
         self._datasets: dict[str, SplitDataset] = {}
+        self._placed: set[str] = set()
 
     def dataset(self, split: str) -> SplitDataset:
         """Return one split, loaded (and checked) once."""
@@ -115,12 +165,21 @@ class LLPDataModule(lightning.LightningDataModule):
         for split in {"fit": ("train", "val"), "validate": ("val",)}.get(stage, ("test",)):
             self.dataset(split)
 
-    def _loader(self, split: str) -> DataLoader[Batch]:
+    def _place(self, split: str) -> SplitDataset:
+        """Return a split where its batches are to come from."""
         dataset = self.dataset(split)
+        if split not in self._placed:
+            device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+            dataset.place(self.placement or _choose(dataset, device), device)
+            self._placed.add(split)
+        return dataset
+
+    def _loader(self, split: str) -> DataLoader[Batch]:
+        dataset = self._place(split)
         training = split == "train"
-        batches = SeededBatches(
-            len(dataset), self.batch_size if training else self.eval_batch_size, self.seed if training else None
-        )
+        rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        size, seed = (self.batch_size, self.seed) if training else (self.eval_batch_size, None)
+        batches = SeededBatches(len(dataset), size, seed, rank, world_size)
         # batch_size=None: each item of the sampler is a whole batch, taken by one index-select without workers.
         return DataLoader(dataset, batch_size=None, sampler=batches, generator=torch.Generator())
 
@@ -137,25 +196,40 @@ class LLPDataModule(lightning.LightningDataModule):
         return self._loader("test")
 
 
+def _choose(dataset: SplitDataset, device: torch.device) -> str:
+    if device.type == "cuda" and dataset.nbytes < _DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return "device"
+    return "disk" if dataset.on_disk and dataset.nbytes > _RAM_SHARE * available_memory() else "ram"
+
+
 def folder_data(
     root: str | Path | None,
     annotations: str | Path | None = None,
     pseudo_labels: str = "valor",
     allow_missing: bool = False,
+    packed: str = "auto",
+    placement: str | None = None,
     batch_size: int = 32,
     eval_batch_size: int = 128,
     seed: int = 0,
 ) -> LLPDataModule:
-    """Return the data module of a folder in LLP's real layout (``data=llp``)."""
+    """Return the data module of a folder in LLP's real layout, or of its packed set (``data=llp``)."""
     if root is None:
         raise ConfigError("data.root: expected the folder that holds feats/ and the annotation files: data.root=DIR")
-    folder = None if annotations is None else Path(annotations)
-    source = LLPFolder(Path(root), folder, pseudo_labels, allow_missing)
-    return LLPDataModule(source, batch_size, eval_batch_size, seed)
+    source = open_folder(
+        Path(root), None if annotations is None else Path(annotations), pseudo_labels, allow_missing, packed
+    )
+    return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)
 
 
 def simulated_data(
-    batch_size: int = 32, eval_batch_size: int = 128, seed: int = 0, simulation_seed: int = 0, **simulation: Any
+    batch_size: int = 32,
+    eval_batch_size: int = 128,
+    seed: int = 0,
+    simulation_seed: int = 0,
+    placement: str | None = None,
+    **simulation: Any,
 ) -> LLPDataModule:
     """Return the data module of the simulator (``data=simulated``); ``simulation`` goes to ``SimulatedLLP``."""
-    return LLPDataModule(SimulatedLLP(seed=simulation_seed, **simulation), batch_size, eval_batch_size, seed)
+    source = SimulatedLLP(seed=simulation_seed, **simulation)
+    return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)

@@ -14,17 +14,18 @@ from rich.console import Console
 from rich.progress import track
 
 from leap_avvp.data.annotations import Dirt, SplitAnnotations, find_annotations, read_annotations
-from leap_avvp.data.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.data.folder_report import FolderReport, SplitReport
 from leap_avvp.data.simulate.export import MARKER
-from leap_avvp.data.split import SplitData
+from leap_avvp.data.split import SplitData, weak_targets
+from leap_avvp.data.video_files import Video, VideoFiles
 from leap_avvp.errors import ConfigError, DataError, check_choice
-from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, NUM_CLASSES, NUM_SEGMENTS, PSEUDO_LABEL_FOLDERS, SPLITS
+from leap_avvp.llp import PSEUDO_LABEL_FOLDERS, SPLITS
 
-__all__ = ["PSEUDO_LABELS", "LLPFolder"]
+__all__ = ["PSEUDO_LABELS", "READ_THREADS", "LLPFolder"]
 
 PSEUDO_LABELS = ("valor", "none")
-_THREADS = min(8, os.cpu_count() or 1)
+READ_THREADS = min(8, os.cpu_count() or 1)
+"""Reading a file lets the other threads run."""
 
 
 @dataclasses.dataclass
@@ -89,7 +90,7 @@ class LLPFolder:
         Raises:
             DataError: annotation files that cannot be used at all, or whole folders that are not there.
         """
-        reports = [self._read(self._split(split), keep=False).report for split in splits]
+        reports = [self._read(self.split(split), keep=False).report for split in splits]
         return self._report(reports)
 
     def load(self, split: str) -> SplitData:
@@ -98,7 +99,7 @@ class LLPFolder:
         Raises:
             DataError: missing files (unless they are allowed) or damaged ones: how many, and the first five.
         """
-        annotations = self._split(split)
+        annotations = self.split(split)
         loaded = self._read(annotations, keep=True)
         report = loaded.report
         problems = self._report([report]).problems()
@@ -111,7 +112,17 @@ class LLPFolder:
         self._reports[split] = report
         return self._assemble(annotations, loaded)
 
-    def _split(self, split: str) -> SplitAnnotations:
+    @property
+    def dirt(self) -> Dirt:
+        """What is known to be wrong in the annotation files, once they are read."""
+        return self._dirt
+
+    def has_pseudo_labels(self) -> bool:
+        """Say whether the folders of VALOR's pseudo labels are there."""
+        return all((self.root / folder).is_dir() for folder in PSEUDO_LABEL_FOLDERS.values())
+
+    def split(self, split: str) -> SplitAnnotations:
+        """Return the annotations of a split."""
         if self._annotations is None:
             self._annotations, self._dirt = read_annotations(self.annotation_folder)
         return self._annotations[check_choice("split", split, SPLITS)]
@@ -135,10 +146,7 @@ class LLPFolder:
             arrays = {name: array[kept] for name, array in arrays.items()}
         label = annotations.weak[kept].astype(np.float32)
         if annotations.split == "train" and self.pseudo_labels == "none":
-            # As the released programs do without pseudo labels: heard for sure, probably seen.
-            arrays["video_audio"], arrays["video_visual"] = label, np.float32(0.9) * label + np.float32(0.05)
-            for modality in ("audio", "visual"):
-                arrays[f"segment_{modality}"] = np.repeat(arrays[f"video_{modality}"][:, None], NUM_SEGMENTS, axis=1)
+            arrays |= weak_targets(label)
         return SplitData(
             split=annotations.split,
             filenames=[name for name, keep in zip(annotations.filenames, kept, strict=True) if keep],
@@ -154,71 +162,38 @@ class LLPFolder:
             target_visual=None if annotations.visual is None else annotations.visual[kept],
         )
 
-    def _wanted(self, split: str) -> dict[str, tuple[Path, tuple[int, int]]]:
-        """Return, by array name, the folder and the shape of its files.
-
-        Raises:
-            DataError: naming every folder that is not there, and how to get VALOR's or to do without.
-        """
-        wanted = {name: (self.root / folder, FEATURE_SHAPES[name]) for name, folder in FEATURE_FOLDERS.items()}
-        if split == "train" and self.pseudo_labels == "valor":
-            for modality, labels in PSEUDO_LABEL_FOLDERS.items():
-                wanted[f"segment_{modality}"] = (self.root / labels, (NUM_SEGMENTS, NUM_CLASSES))
-        absent = {name: folder for name, (folder, _) in wanted.items() if not folder.is_dir()}
-        if absent:
-            advice = "; expected LLP's released features there"
-            if all(name.startswith("segment_") for name in absent):
-                advice = (
-                    "; expected the segment pseudo labels that VALOR released (Lai et al., NeurIPS 2023) there; "
-                    "data.pseudo_labels=none trains without them"
-                )
-            raise DataError(f"{self.root}: no such folder: {', '.join(map(str, absent.values()))}{advice}")
-        return wanted
-
     def _read(self, annotations: SplitAnnotations, keep: bool) -> _Loaded:
         """Read every file of a split once, in threads; ``keep`` its arrays or only the report."""
-        wanted = self._wanted(annotations.split)
-        ids = annotations.video_ids
+        files = VideoFiles(self.root, annotations, self.pseudo_labels == "valor")
         arrays = {
-            name: np.empty((len(ids) if keep else 0, NUM_SEGMENTS, shape[1]), dtype=np.float32)
-            for name, (_, shape) in wanted.items()
+            name: np.empty((len(files) if keep else 0, *shape), dtype=np.float32)
+            for name, shape in files.shapes.items()
         }
 
-        def read(index: int) -> tuple[list[BadFileError], int]:
-            """Return what is wrong with a video's files, and its pseudo labels outside the weak label."""
-            problems, outside = [], 0
-            for name, (folder, shape) in wanted.items():
-                path = folder / f"{ids[index]}.npy"
-                try:
-                    if name.startswith("segment_"):
-                        values = read_pseudo_labels(path, self.root)
-                        outside += int(values[:, ~annotations.weak[index]].sum())
-                    else:
-                        values = read_features(path, self.root, shape)
-                except BadFileError as problem:
-                    problems.append(problem)
-                else:
-                    if keep:
-                        arrays[name][index] = values
-            return problems, outside
+        def read(index: int) -> Video:
+            video = files.read(index)
+            if keep:
+                for name, values in video.arrays.items():
+                    arrays[name][index] = values
+            return dataclasses.replace(video, arrays={})
 
-        report = SplitReport(annotations.split, len(ids))
-        kept = np.ones(len(ids), dtype=np.bool_)
+        report = SplitReport(annotations.split, len(files))
+        kept = np.ones(len(files), dtype=np.bool_)
         console = Console(stderr=True)
-        pool = ThreadPoolExecutor(_THREADS)  # reading a file lets the other threads run
+        pool = ThreadPoolExecutor(READ_THREADS)
         try:
-            for index, (problems, outside) in enumerate(
+            for index, video in enumerate(
                 track(
-                    pool.map(read, range(len(ids))),
+                    pool.map(read, range(len(files))),
                     f"reading {annotations.split}",
-                    total=len(ids),
+                    total=len(files),
                     console=console,
                     transient=True,
                     disable=not console.is_terminal,
                 )
             ):
-                kept[index] = not problems
-                report.add(ids[index], problems, outside)
+                kept[index] = not video.problems
+                report.add(files.video_ids[index], video.problems, video.outside)
         finally:
             pool.shutdown(cancel_futures=True)  # an interrupted check does not read the other files first
         return _Loaded(report, kept, arrays)

@@ -8,12 +8,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DataSource", "SplitData"]
+from leap_avvp.llp import NUM_SEGMENTS
+
+__all__ = ["DataSource", "SplitData", "weak_targets"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SplitData:
-    """The videos of one split. N videos, T = 10 segments, C = 25 classes; features and labels float32, truth bool."""
+    """The videos of one split. N videos, T = 10 segments, C = 25 classes; features and labels float32, truth bool.
+
+    Features of a packed set are memory-mapped, and may be float16.
+    """
 
     split: str
     """``train``, ``val`` or ``test``."""
@@ -42,6 +47,18 @@ class SplitData:
 
     def __len__(self) -> int:
         return len(self.filenames)
+
+
+def weak_targets(label: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return the training targets where there are no pseudo labels, from weak labels (N, C).
+
+    As the released programs have them: what is in the label is heard for sure, and probably seen. ``video_audio`` and
+    ``video_visual`` (N, C), and the same in every segment: ``segment_audio`` and ``segment_visual`` (N, T, C).
+    """
+    targets = {"video_audio": label, "video_visual": np.float32(0.9) * label + np.float32(0.05)}
+    for modality in ("audio", "visual"):
+        targets[f"segment_{modality}"] = np.repeat(targets[f"video_{modality}"][:, None], NUM_SEGMENTS, axis=1)
+    return targets
 
 
 class DataSource(Protocol):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leap_avvp.data.simulate.features import VideoFeatures, draw_features, draw_frames, simulated_label_embedding
 from leap_avvp.data.simulate.labels import Dense, draw_dense, draw_weak
 from leap_avvp.data.simulate.pseudo import agreement, draw_pseudo_labels
-from leap_avvp.data.split import SplitData
+from leap_avvp.data.split import SplitData, weak_targets
 from leap_avvp.errors import ConfigError, check_choice
 from leap_avvp.llp import AUDIO_DIM, NUM_SEGMENTS, SPLITS, VISUAL_2D_DIM, VISUAL_3D_DIM
 
@@ -125,10 +125,7 @@ class SimulatedLLP:
         if split == "train" and self.has_teachers:
             targets["segment_audio"], targets["segment_visual"] = self.teachers(split)
         elif split == "train":
-            # Without teachers: every weak label is heard throughout, and probably seen (smoothed labels).
-            targets["video_audio"], targets["video_visual"] = label, 0.9 * label + np.float32(0.05)
-            for modality in ("audio", "visual"):
-                targets[f"segment_{modality}"] = np.repeat(targets[f"video_{modality}"][:, None], NUM_SEGMENTS, axis=1)
+            targets = weak_targets(label)
         return SplitData(
             split,
             list(filenames),
