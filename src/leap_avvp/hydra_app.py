@@ -61,6 +61,13 @@ def _evaluate(config: DictConfig) -> dict[str, Any]:
     return run(config, list(HydraConfig.get().overrides.task))
 
 
+def _speaks() -> bool:
+    """Say whether this process tells the results: the only one, or the first under torchrun."""
+    from leap_avvp.train import is_main_process
+
+    return is_main_process()
+
+
 def _print_scores(result: dict[str, Any], split: str) -> None:
     from leap_avvp.report import print_scores
 
@@ -84,8 +91,9 @@ def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConf
                 print(f"error: {label}: {error}", file=sys.stderr, flush=True)
             failures.append((label, error))
             return None
-        _print_scores(result, "test" if name == "train" else str(config.split))
-        print(f"written: {config.output_dir}", flush=True)
+        if _speaks():
+            _print_scores(result, "test" if name == "train" else str(config.split))
+            print(f"written: {config.output_dir}", flush=True)
         score = (result["test"] if name == "train" else result["scores"])["average"]
         return float(score)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -58,6 +59,7 @@ class ParsingModule(lightning.LightningModule):
         self._scheduler = scheduler
         self.val_metrics = ParsingMetrics()
         self.test_metrics = ParsingMetrics()
+        self._terms: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = self.loss_terms
         self._test_predictions: list[dict[str, Any]] = []
         self.stamp: dict[str, Any] | None = None
         """Plain config and its hash, which every checkpoint carries under ``leap_avvp``."""
@@ -77,7 +79,8 @@ class ParsingModule(lightning.LightningModule):
         Raises:
             NonFiniteLossError: naming the step, the terms and the videos.
         """
-        terms = self.loss(self(batch), batch)  # type: ignore[arg-type]
+        tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
+        terms = self._terms(tensors)
         if not torch.isfinite(terms["total"]):
             self._refuse(terms, batch, batch_idx)
         self.log_dict(
@@ -87,6 +90,17 @@ class ParsingModule(lightning.LightningModule):
             batch_size=len(batch["video_id"]),
         )
         return terms["total"]
+
+    def loss_terms(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the loss terms of a batch's tensors, see :class:`~leap_avvp.losses.ParsingLoss`."""
+        out = self.parser(audio=tensors["audio"], video_2d=tensors["video_2d"], video_3d=tensors["video_3d"])
+        return self.loss(out, tensors)
+
+    def compile_parts(self, device: torch.device) -> None:
+        """Compile parser and loss, on a GPU into CUDA graphs; weights and their names stay as they are."""
+        mode = "reduce-overhead" if device.type == "cuda" else "default"
+        self.parser.compile(mode=mode, dynamic=False)
+        self._terms = torch.compile(self.loss_terms, mode=mode, dynamic=False)
 
     def _refuse(self, terms: Mapping[str, Tensor], batch: Batch, batch_idx: int) -> None:
         bad = [f"{name} = {float(value.detach())}" for name, value in terms.items() if not torch.isfinite(value)]
@@ -135,12 +149,19 @@ class ParsingModule(lightning.LightningModule):
         self.log_dict({f"{split}/{name}": value for name, value in self.scores.items()})
 
     def test_predictions(self) -> dict[str, Any]:
-        """Return ``video_ids`` (N,), boolean ``audio``, ``visual`` (N, T, C) and ``video`` (N, C) of the last test."""
-        ids = [name for part in self._test_predictions for name in part["video_id"]]
-        arrays = {
-            name: np.concatenate([part[name] for part in self._test_predictions])
-            for name in ("audio", "visual", "video")
-        }
+        """Return ``video_ids`` (N,), boolean ``audio``, ``visual`` (N, T, C) and ``video`` (N, C) of the last test.
+
+        Of all processes: each of them must call it.
+        """
+        parts = self._test_predictions
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            gathered: list[list[dict[str, Any]]] = [[] for _ in range(torch.distributed.get_world_size())]
+            torch.distributed.all_gather_object(gathered, parts)
+            # Process r had batches r, r + W, ...: back into the order of the videos.
+            turns = itertools.zip_longest(*gathered)
+            parts = [part for turn in turns for part in turn if part is not None]
+        ids = [name for part in parts for name in part["video_id"]]
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in ("audio", "visual", "video")}
         return {"video_ids": ids, **arrays}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

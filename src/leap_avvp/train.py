@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import time
 import warnings
@@ -21,13 +22,24 @@ from leap_avvp.callbacks import AtomicCheckpointIO
 from leap_avvp.checkpoint import CHECKPOINT_KEY, load_weights, parser_state, read_checkpoint, write_json
 from leap_avvp.config import config_hash, plain
 from leap_avvp.data.datamodule import LLPDataModule
-from leap_avvp.errors import ConfigError, DataError
+from leap_avvp.errors import ConfigError, DataError, check_choice
 from leap_avvp.module import ParsingModule
 from leap_avvp.scoring import write_predictions
 
-__all__ = ["METRICS_FORMAT", "device_name", "make_trainer", "prepare_folder", "quiet", "run", "versions"]
+__all__ = [
+    "MATMUL_PRECISIONS",
+    "METRICS_FORMAT",
+    "device_name",
+    "is_main_process",
+    "make_trainer",
+    "prepare_folder",
+    "quiet",
+    "run",
+    "versions",
+]
 
 METRICS_FORMAT = "leap-avvp/metrics/1"
+MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 
 def versions() -> dict[str, str]:
@@ -55,16 +67,21 @@ def quiet() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*isinstance\\(treespec.*",
+        ".*sync_dist=True.*",  # torchmetrics has summed over the processes already
         ".*There is a wandb run already in progress.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 
 
 def make_trainer(config: DictConfig, output_dir: Path, logger: Any, callbacks: list[Any]) -> lightning.Trainer:
-    """Build Lightning's trainer for one job."""
+    """Build Lightning's trainer for one job, and set the precision of float32 products."""
     bar = any(type(callback).__name__ == "RichProgressBar" for callback in callbacks)
+    settings = dict(plain(config)["trainer"])
+    settings.pop("compile", None)
+    precision = settings.pop("matmul_precision", "highest")
+    torch.set_float32_matmul_precision(check_choice("trainer.matmul_precision", precision, MATMUL_PRECISIONS))
     trainer: lightning.Trainer = build_part(
-        config.trainer,
+        settings,
         "trainer",
         default_root_dir=str(output_dir),
         logger=logger,
@@ -83,13 +100,20 @@ def prepare_folder(output_dir: Path) -> None:
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        probe = output_dir / ".writable"
+        probe = output_dir / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise DataError(
             f"{output_dir}: cannot write results there ({error.strerror}); choose another folder with hydra.run.dir=DIR"
         ) from error
+
+
+def is_main_process() -> bool:
+    """Say whether this process is the one that writes results: the only one, or the first under torchrun."""
+    return not (
+        torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank()
+    )
 
 
 def _resume_point(path: Path, expected_hash: str, resume: bool) -> Path | None:
@@ -136,7 +160,8 @@ def run(config: DictConfig) -> dict[str, Any]:
 
             wandb.finish()  # else the next job of a sweep goes on in this job's run
     result["wall_time_s"]["total"] = time.perf_counter() - started
-    write_json(result, output_dir / "metrics.json")
+    if is_main_process():
+        write_json(result, output_dir / "metrics.json")
     return result
 
 
@@ -153,6 +178,8 @@ def _fit_and_test(
     module.stamp = stamp
     best, last = callbacks[0], checkpoints / "last.ckpt"
     trainer = make_trainer(config, output_dir, logger, callbacks)
+    if config.trainer.get("compile"):
+        module.compile_parts(trainer.strategy.root_device)
     if logger:
         logger.log_hyperparams(stamp["config"])
     print(
@@ -177,7 +204,9 @@ def _fit_and_test(
     make_trainer(config, output_dir, False, []).validate(module, datamodule=data, verbose=False)
     validation_scores = dict(module.scores)
     test_scores = _scores(trainer, module, data)
-    write_predictions(output_dir / "predictions_test.npz", **module.test_predictions())
+    predictions = module.test_predictions()
+    if is_main_process():
+        write_predictions(output_dir / "predictions_test.npz", **predictions)
     tested = time.perf_counter()
     if not config.callbacks.keep_last:
         last.unlink(missing_ok=True)

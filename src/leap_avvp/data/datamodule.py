@@ -178,7 +178,9 @@ class LLPDataModule(lightning.LightningDataModule):
         dataset = self._place(split)
         training = split == "train"
         rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-        size, seed = (self.batch_size, self.seed) if training else (self.eval_batch_size, None)
+        # Lightning wants a batch for every process.
+        eval_size = min(self.eval_batch_size, math.ceil(len(dataset) / world_size))
+        size, seed = (self.batch_size, self.seed) if training else (eval_size, None)
         batches = SeededBatches(len(dataset), size, seed, rank, world_size)
         # batch_size=None: each item of the sampler is a whole batch, taken by one index-select without workers.
         return DataLoader(dataset, batch_size=None, sampler=batches, generator=torch.Generator())
