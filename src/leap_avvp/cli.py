@@ -40,6 +40,12 @@ def _seeds(text: str) -> list[int]:
     return seeds
 
 
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
+
+
 def _add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, example: str
 ) -> argparse.ArgumentParser:
@@ -77,6 +83,9 @@ def build_parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--seeds", type=_seeds, metavar="N,N", help="training seeds (default: the study's own)")
     reproduce.add_argument(
         "--out", type=Path, metavar="DIR", help="where runs and tables go (default: outputs/STUDY-...)"
+    )
+    reproduce.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="cells side by side, each with its share of the cores (default: fit)"
     )
     reproduce.add_argument("--dry-run", action="store_true", help="show the cells and their state, run nothing")
     reproduce.add_argument(
@@ -224,6 +233,7 @@ def _run_reproduce(arguments: argparse.Namespace) -> int:
         overrides=arguments.overrides,
         dry_run=arguments.dry_run,
         table_only=arguments.table_only,
+        jobs=arguments.jobs,
     )
 
 

@@ -17,8 +17,9 @@ import pytest
 from leap_avvp.errors import DataError, LeapError
 from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.studies import reproduce
-from leap_avvp.studies.plan import make_plan
-from leap_avvp.studies.sweep import inspect_plan, run_process
+from leap_avvp.studies.plan import Cell, make_plan
+from leap_avvp.studies.processes import ProcessRunner, auto_jobs
+from leap_avvp.studies.sweep import inspect_plan
 
 CELLS = [f"loss.avss_weight={weight}, seed 0" for weight in ("0.5", "1", "2")]
 OUT = Path("outputs/table6-simulated")
@@ -222,7 +223,7 @@ def _process(tmp_path: Path, script: str):
 
 def test_process_tees_errors_and_returns_the_exit_code(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cell = _process(tmp_path, "import sys; print('bar'); print('λ wrong', file=sys.stderr); sys.exit(3)")
-    assert run_process(cell) == 3
+    assert ProcessRunner()(cell) == 3
     shown = capfd.readouterr()
     assert (shown.out, shown.err) == ("bar\n", "λ wrong\n")
     first, *rest = (cell.folder / "reproduce.log").read_text().splitlines()
@@ -245,38 +246,91 @@ def test_the_lock_outlives_the_sweep_while_a_training_runs(tmp_path: Path) -> No
         pass
 
 
+class Scripted(ProcessRunner):
+    """Runs a Python script in place of a training."""
+
+    script = ""
+
+    def __call__(self, cell: Cell) -> int:
+        script = self.script
+
+        class ScriptedCell(Cell):
+            command = property(lambda self: [sys.executable, "-c", script, str(self.folder)])
+
+        return super().__call__(ScriptedCell(**{name: getattr(cell, name) for name in cell.__dataclass_fields__}))
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_training_and_study(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, sent: int, code: int
+def test_signals_end_trainings_and_study(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sent: int,
+    code: int,
+    jobs: int,
 ) -> None:
-    monkeypatch.setattr("leap_avvp.studies.sweep._GRACE", 0.5)  # the signal does not reach the child, as Ctrl-C would
-    ended = tmp_path / "ended"
-    script = (
+    # The signal does not reach the children, as Ctrl-C at a terminal would.
+    monkeypatch.setattr("leap_avvp.studies.processes._GRACE", 0.5)
+    runner = Scripted(jobs=jobs)
+    runner.script = (
         "import signal, sys, time, pathlib\n"
-        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(ended)!r}).touch(), sys.exit(143)))\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "signal.signal(signal.SIGTERM, lambda *_: ((folder / 'ended').touch(), sys.exit(143)))\n"
         "print('up', file=sys.stderr, flush=True)\n"
         "time.sleep(30)\n"
     )
+    logs = [cell.folder / "reproduce.log" for cell in make_plan("table6", out=tmp_path / "out").cells]
 
-    def training(cell):
-        class Scripted(type(cell)):
-            command = property(lambda self: [sys.executable, "-c", script])
+    def send_when_up() -> None:
+        while sum(log.exists() and "\nup" in log.read_text() for log in logs) < jobs:
+            time.sleep(0.05)
+        os.kill(os.getpid(), sent)
 
-        scripted = Scripted(**{name: getattr(cell, name) for name in cell.__dataclass_fields__})
-
-        def send_when_up() -> None:
-            log = cell.folder / "reproduce.log"
-            while not (log.exists() and "\nup" in log.read_text()):
-                time.sleep(0.05)
-            os.kill(os.getpid(), sent)
-
-        threading.Thread(target=send_when_up).start()
-        return run_process(scripted)
-
-    assert reproduce("table6", out=tmp_path / "out", runner=training) == code
-    assert ended.exists()
+    threading.Thread(target=send_when_up).start()
+    assert reproduce("table6", out=tmp_path / "out", runner=runner, jobs=jobs) == code
+    assert sum((log.parent / "ended").exists() for log in logs) == jobs
     assert "the same command goes on from here" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_cells_side_by_side_share_the_threads(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    runner = Scripted(jobs=3)
+    runner.script = (
+        "import os, sys; print('epoch 1', os.environ['OMP_NUM_THREADS']); print('a table');"
+        "print('error: trouble', file=sys.stderr); sys.exit(1)"
+    )
+    assert reproduce("table6", out=tmp_path / "out", runner=runner, jobs=3) == 1
+    shown = capfd.readouterr()
+    for weight in ("0.5", "1", "2"):
+        head = f"[loss.avss_weight={weight}, seed 0]"
+        assert f"{head} epoch 1 2\n" in shown.out
+        assert f"{head} error: trouble\n" in shown.err
+    assert "a table" not in shown.out.partition("Table 6")[0]
+    assert "a table" in next((tmp_path / "out").rglob("reproduce.log")).read_text()
+    assert "3 cells side by side, 2 threads each" in shown.out
+
+
+def test_side_by_side_gives_the_same_table(fake, tmp_path: Path) -> None:
+    for jobs in (1, 3):
+        assert reproduce("table6", out=tmp_path / str(jobs), runner=fake.Training(), seeds=[0, 1], jobs=jobs) == 0
+    tables = [(tmp_path / jobs / "table6.csv").read_text() for jobs in "13"]
+    assert tables[0] == tables[1]
+
+
+def test_as_many_cells_as_the_machine_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    cells = make_plan("table6").cells
+    assert auto_jobs(cells, memory=10**12, has_gpu=False) == 3
+    assert auto_jobs(cells * 4, memory=10**12, has_gpu=False) == 4
+    assert auto_jobs(cells * 4, memory=6 * 10**9, has_gpu=False) == 2
+    assert auto_jobs(cells, memory=0, has_gpu=False) == 1
+    assert auto_jobs(cells, memory=10**12, has_gpu=True) == 1
+    on_cpu = make_plan("table6", overrides=["trainer=cpu"]).cells
+    assert auto_jobs(on_cpu, memory=10**12, has_gpu=True) == 3
 
 
 def test_a_finished_study_needs_no_torch(fake) -> None:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leap_avvp.data.memory import available_memory
 from leap_avvp.data.packed import open_folder
 from leap_avvp.data.simulate import SimulatedLLP
 from leap_avvp.data.split import DataSource, SplitData
 from leap_avvp.errors import ConfigError, check_choice
 from leap_avvp.llp import video_id
+from leap_avvp.memory import available_memory
 from leap_avvp.types import Batch
 
 __all__ = ["PLACEMENTS", "LLPDataModule", "SeededBatches", "SplitDataset", "folder_data", "simulated_data"]

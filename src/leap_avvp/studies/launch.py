@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,18 +9,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from leap_avvp.files import folder_lock, write_whole
+from leap_avvp.memory import available_memory
 from leap_avvp.studies.plan import Plan, make_plan, short_path
+from leap_avvp.studies.processes import ProcessRunner, Terminated, auto_jobs, cpu_threads, terminable
 from leap_avvp.studies.render import to_csv, to_markdown, to_rich
 from leap_avvp.studies.spec import load_study, study_names
-from leap_avvp.studies.sweep import (
-    CellResult,
-    Runner,
-    Terminated,
-    inspect_plan,
-    run_cells,
-    run_process,
-    terminable,
-)
+from leap_avvp.studies.sweep import CellResult, Runner, inspect_plan, run_cells
 from leap_avvp.studies.tables import Table, build_table, provenance
 
 __all__ = ["list_studies", "print_studies", "reproduce", "write_outputs"]
@@ -50,9 +43,10 @@ def reproduce(
     overrides: Sequence[str] = (),
     dry_run: bool = False,
     table_only: bool = False,
+    jobs: int | None = None,
     runner: Runner | None = None,
 ) -> int:
-    """Run the cells of a study that are not finished, one after another, then print and write its table and figure.
+    """Run the cells of a study that are not finished, then print and write its table and figure.
 
     Args:
         study: a name of :func:`list_studies`.
@@ -62,6 +56,7 @@ def reproduce(
         overrides: Hydra overrides for every cell.
         dry_run: print the cells and their commands; run and write nothing.
         table_only: write the table of what is finished; run nothing.
+        jobs: cells that run side by side; as many as the machine has room for by default.
         runner: runs one cell and returns its exit code; a process of its own by default.
 
     Returns:
@@ -81,9 +76,10 @@ def reproduce(
         results = _inspect(plan, console)
     else:
         with folder_lock(plan.out) as lock, terminable():
-            run = runner or functools.partial(run_process, keep_open=(lock,))
+            results = _inspect(plan, console)
+            jobs = _side_by_side(results, 1 if runner and jobs is None else jobs, console)
             try:
-                results = list(run_cells(_inspect(plan, console), run, console))
+                results = run_cells(results, runner or ProcessRunner((lock,), jobs), console, jobs)
             except KeyboardInterrupt as interrupt:
                 console.print("\nstopped; the same command goes on from here: finished cells stay, the rest resumes")
                 return 143 if isinstance(interrupt, Terminated) else 130
@@ -103,6 +99,18 @@ def _inspect(plan: Plan, console: Console) -> list[CellResult]:
     source = "the real LLP" if plan.data_source == "llp" else f"{plan.data_source.upper()} data"
     console.print(f"{plan.study} on {source}: {_cells(len(results))}, {finished} finished, in {short_path(plan.out)}")
     return results
+
+
+def _side_by_side(results: Sequence[CellResult], jobs: int | None, console: Console) -> int:
+    """Return how many cells to run side by side, and say so."""
+    cells = [result.cell for result in results if result.status != "finished"]
+    if jobs is None:
+        jobs = auto_jobs(cells, available_memory())
+    jobs = max(1, min(jobs, len(cells)))
+    if jobs > 1:
+        share = max(1, cpu_threads() // jobs)
+        console.print(f"{jobs} cells side by side, {share} thread{'' if share == 1 else 's'} each (--jobs 1: in turn)")
+    return jobs
 
 
 def _cells(count: int) -> str:

@@ -1,21 +1,16 @@
-"""Run the cells of a plan one after another: skip the finished, survive the broken, stop cleanly."""
+"""Run the cells of a plan: skip the finished, survive the broken, stop cleanly."""
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import dataclasses
 import json
 import re
-import shlex
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from rich.console import Console
 
@@ -23,31 +18,16 @@ from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
 from leap_avvp.studies.collect import METRICS_FILE, RunRecord, collect_runs, read_record
 from leap_avvp.studies.plan import CELLS_FOLDER, Cell, Plan
+from leap_avvp.studies.processes import LOG_FILE, ProcessRunner, Terminated
 
-__all__ = [
-    "LOG_FILE",
-    "CellResult",
-    "Runner",
-    "Terminated",
-    "inspect_plan",
-    "run_cells",
-    "run_process",
-    "terminable",
-]
+__all__ = ["CellResult", "Runner", "inspect_plan", "run_cells"]
 
-LOG_FILE = "reproduce.log"
 _STATE_FILE = "cell.json"
 _INTERRUPTED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
-# How long an interrupted training may take to write its checkpoint, seconds.
-_GRACE = 20.0
 
 Status = Literal["finished", "failed", "not run"]
 Runner = Callable[[Cell], int]
 """Runs one cell in its folder and returns the exit code."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, told like Ctrl-C."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,33 +68,58 @@ def _inspect_cell(cell: Cell, record: RunRecord | None) -> CellResult:
     return CellResult(cell, "not run")
 
 
-def run_cells(results: Sequence[CellResult], runner: Runner, console: Console) -> Iterator[CellResult]:
-    """Run every cell that is not finished, in order, and yield what became of each cell.
+def run_cells(results: Sequence[CellResult], runner: Runner, console: Console, jobs: int = 1) -> list[CellResult]:
+    """Run every cell that is not finished; return what became of each cell, in order.
+
+    Args:
+        results: of :func:`inspect_plan`.
+        runner: runs one cell; in threads of its own where several run side by side.
+        console: for a line when a cell begins and when it ends.
+        jobs: cells side by side.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, here or in a cell; the cell's folder says "not run", and its checkpoint stays.
     """
-    for number, result in enumerate(results, start=1):
-        cell, head = result.cell, f"[{number}/{len(results)}] {result.cell}:"
-        if result.status == "finished":
-            yield result
-            continue
-        console.print(f"{head} training\n  $ {cell.shown}")
-        _prepare(cell, console)
-        started = time.monotonic()
-        _write_state(cell, None)
-        code = runner(cell)
-        if code in _INTERRUPTED:
-            raise KeyboardInterrupt
-        done = _outcome(cell, code)
-        _write_state(cell, code, done.error)
-        if done.record is not None:
-            average = done.record.test.get("average")
-            score = "" if average is None else f", Avg. {average:.1f}"
-            console.print(f"{head} finished in {time.monotonic() - started:.0f} s{score}")
-        else:
-            console.print(f"{head} broken (exit code {code}), going on: {done.error}")
-        yield done
+    done = list(results)
+    todo = [index for index, result in enumerate(results) if result.status != "finished"]
+
+    def run(index: int) -> None:
+        done[index] = _run_cell(results[index].cell, f"[{index + 1}/{len(results)}]", runner, console)
+
+    if jobs == 1 or len(todo) < 2:
+        for index in todo:
+            run(index)
+        return done
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(run, index) for index in todo]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(runner, ProcessRunner):
+                runner.stop(at_once=isinstance(error, Terminated) or not isinstance(error, KeyboardInterrupt))
+            raise
+    return done
+
+
+def _run_cell(cell: Cell, head: str, runner: Runner, console: Console) -> CellResult:
+    console.print(f"{head} {cell}: training\n  $ {cell.shown}")
+    _prepare(cell, console)
+    started = time.monotonic()
+    _write_state(cell, None)
+    code = runner(cell)
+    if code in _INTERRUPTED:
+        raise KeyboardInterrupt
+    done = _outcome(cell, code)
+    _write_state(cell, code, done.error)
+    if done.record is not None:
+        average = done.record.test.get("average")
+        score = "" if average is None else f", Avg. {average:.1f}"
+        console.print(f"{head} {cell}: finished in {time.monotonic() - started:.0f} s{score}")
+    else:
+        console.print(f"{head} {cell}: broken (exit code {code}), going on: {done.error}")
+    return done
 
 
 def _outcome(cell: Cell, code: int) -> CellResult:
@@ -173,77 +178,3 @@ def _last_error(log: Path) -> str:
         line for line in lines if re.match(r"(leap-avvp: |error: |[\w.]*(Error|Exception|Interrupt|Exit)\b)", line)
     ]
     return (errors or lines or [""])[-1]
-
-
-def run_process(cell: Cell, keep_open: Sequence[int] = ()) -> int:
-    """Run a cell as a process of its own and return its exit code.
-
-    Its stdout is ours, so that a progress bar shows; its stderr goes to ours and to the cell's log.
-
-    Args:
-        cell: what to run.
-        keep_open: file descriptors that the process shall hold too (the folder's lock).
-
-    Raises:
-        KeyboardInterrupt: after the process has ended.
-    """
-    log = cell.folder / LOG_FILE
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"# {time.strftime('%Y-%m-%d %H:%M:%S')} $ {shlex.join(cell.command)}\n")
-    process = subprocess.Popen(
-        cell.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=tuple(keep_open)
-    )
-    assert process.stderr is not None
-    # A daemon: a grandchild that outlives the training may hold the pipe open.
-    tee = threading.Thread(target=_tee, args=(process.stderr, log), daemon=True)
-    tee.start()
-    try:
-        code = process.wait()
-    except KeyboardInterrupt as interrupt:
-        code = _stop(process, at_once=isinstance(interrupt, Terminated))
-        raise
-    finally:
-        tee.join(timeout=5)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"# exit code {process.returncode}\n")
-    return code
-
-
-def _tee(stream: IO[bytes], log: Path) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    with stream, log.open("a", encoding="utf-8") as file:
-        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
-            text = decoder.decode(chunk)
-            sys.stderr.write(text)
-            sys.stderr.flush()
-            file.write(text)
-            file.flush()
-
-
-def _stop(process: subprocess.Popen[bytes], at_once: bool) -> int:
-    """End a training: Ctrl-C has reached it already when it came from the terminal; SIGTERM has not."""
-    if at_once:
-        process.terminate()
-    for harder in (process.terminate, process.kill):
-        try:
-            return process.wait(timeout=_GRACE)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C does not wait
-            harder()
-    return process.wait()
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Turn SIGTERM into an exception while the block runs, so that no training is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals belong to the main thread
-        return
-
-    def stop(signum: int, frame: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,175 @@
+"""A cell as a process of its own: its output shown and logged, its threads counted, ended cleanly."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from leap_avvp.studies.plan import Cell
+
+__all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "auto_jobs", "cpu_threads", "terminable"]
+
+LOG_FILE = "reproduce.log"
+# How long an interrupted training may take to write its checkpoint, seconds.
+_GRACE = 20.0
+_MEMORY_A_JOB = 2_500_000_000
+_SHOWN = ("epoch ", "resuming ")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, told like Ctrl-C."""
+
+
+def cpu_threads() -> int:
+    """Return how many threads this process may use: ``OMP_NUM_THREADS``, or the cores that it is given."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def auto_jobs(cells: Sequence[Cell], memory: int, has_gpu: bool | None = None) -> int:
+    """Return how many cells to run side by side.
+
+    On a CPU as many as there are threads, cells and 2.5 GB of memory for: the products of one step are too small to
+    share, so one thread a cell gets two to three times as many steps out of four cores as four threads a cell. One on a
+    GPU.
+
+    Args:
+        cells: those that are to run.
+        memory: bytes that are free.
+        has_gpu: whether there is an accelerator; looked up when None.
+    """
+    if has_gpu is None:
+        has_gpu = sys.platform == "darwin" or Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists()
+    on_cpu = not has_gpu or all(cell.config.get("trainer", {}).get("accelerator") == "cpu" for cell in cells)
+    return max(1, min(len(cells), cpu_threads(), memory // _MEMORY_A_JOB)) if on_cpu else 1
+
+
+class ProcessRunner:
+    """Runs a cell and returns its exit code.
+
+    Alone, a cell's stdout is ours, so that a progress bar shows. Side by side with others it has its share of the
+    threads, its stdout goes to its log, and of it the lines of the epochs to ours. Stderr goes to ours and to the log.
+
+    Args:
+        keep_open: file descriptors that the processes shall hold too (the folder's lock).
+        jobs: cells that run side by side.
+    """
+
+    def __init__(self, keep_open: Sequence[int] = (), jobs: int = 1) -> None:
+        self.keep_open, self.jobs = tuple(keep_open), jobs
+        self._stopping = threading.Event()
+        self._at_once = False
+
+    def stop(self, at_once: bool) -> None:
+        """End all processes; ``at_once`` where Ctrl-C has not reached them already."""
+        self._at_once = at_once
+        self._stopping.set()
+
+    def __call__(self, cell: Cell) -> int:
+        """Run ``cell``.
+
+        Raises:
+            KeyboardInterrupt: in the main thread, after the process has ended.
+        """
+        log = cell.folder / LOG_FILE
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"# {time.strftime('%Y-%m-%d %H:%M:%S')} $ {shlex.join(cell.command)}\n")
+        process = subprocess.Popen(
+            cell.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if self.jobs > 1 else None,
+            stderr=subprocess.PIPE,
+            pass_fds=self.keep_open,
+            env=os.environ | self._threads(),
+        )
+        head = f"[{cell}] " if self.jobs > 1 else ""
+        tees = []
+        for source, target, keep in ((process.stdout, sys.stdout, _SHOWN), (process.stderr, sys.stderr, None)):
+            if source is not None:
+                # A daemon: a grandchild that outlives the training may hold the pipe open.
+                tees.append(threading.Thread(target=_tee, args=(source, log, target, head, keep), daemon=True))
+                tees[-1].start()
+        try:
+            code = self._wait(process)
+        except KeyboardInterrupt as interrupt:
+            code = _stop(process, at_once=isinstance(interrupt, Terminated))
+            raise
+        finally:
+            for tee in tees:
+                tee.join(timeout=5)
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"# exit code {process.returncode}\n")
+        return code
+
+    def _threads(self) -> dict[str, str]:
+        if self.jobs == 1:
+            return {}
+        number = str(max(1, cpu_threads() // self.jobs))
+        return {"OMP_NUM_THREADS": number, "MKL_NUM_THREADS": number}
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        if self.jobs == 1:
+            return process.wait()
+        while not self._stopping.is_set():  # interrupts reach the main thread only, which waits for this one
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=0.2)
+        return _stop(process, self._at_once)
+
+
+def _tee(stream: IO[bytes], log: Path, target: IO[str], head: str, keep: tuple[str, ...] | None) -> None:
+    """Copy a stream to a log, and to ``target`` with ``head`` before each line (that begins as ``keep`` says)."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    with stream, log.open("a", encoding="utf-8") as file:
+        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+            text = decoder.decode(chunk)
+            file.write(text)
+            file.flush()
+            if head:
+                *lines, rest = (rest + text).split("\n")
+                text = "".join(f"{head}{line}\n" for line in lines if keep is None or line.startswith(keep))
+            target.write(text)
+            target.flush()
+        if rest and keep is None:
+            target.write(f"{head}{rest}\n")
+
+
+def _stop(process: subprocess.Popen[bytes], at_once: bool) -> int:
+    """End a training: Ctrl-C has reached it already when it came from the terminal; SIGTERM has not."""
+    if at_once:
+        process.terminate()
+    for harder in (process.terminate, process.kill):
+        try:
+            return process.wait(timeout=_GRACE)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C does not wait
+            harder()
+    return process.wait()
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Turn SIGTERM into an exception while the block runs, so that no training is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread
+        return
+
+    def stop(signum: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
