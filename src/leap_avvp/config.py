@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.errors import ConfigError, nearest
+from leap_avvp.machine import cpu_threads
 
 __all__ = [
     "CONFIG_MODULE",
@@ -35,6 +36,11 @@ __all__ = [
 CONFIG_MODULE = "leap_avvp.conf"
 # What changes no number: where results go, who is told, what is printed.
 _UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "hydra")
+_PLUGINS = {
+    "joblib": "hydra-joblib-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+}
 _UNHASHED_DATA = ("placement",)
 _NAME_LIMIT = 160
 
@@ -50,8 +56,9 @@ def cell_name(overrides: Sequence[str]) -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${leap_cell:...}`` known to OmegaConf; harmless when called again."""
+    """Make ``${leap_cell:...}`` and ``${leap_threads:...}`` known to OmegaConf; harmless when called again."""
     OmegaConf.register_new_resolver("leap_cell", cell_name, replace=True)
+    OmegaConf.register_new_resolver("leap_threads", lambda jobs: str(max(1, cpu_threads() // int(jobs))), replace=True)
 
 
 def compose_job(overrides: Sequence[str] = (), config_name: str = "train", hydra: bool = False) -> DictConfig:
@@ -151,6 +158,8 @@ def explain(error: BaseException, config_name: str = "train") -> ConfigError:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
+        if group == "hydra/launcher" and option in _PLUGINS:
+            return ConfigError(f"hydra/launcher needs {_PLUGINS[option]}: pip install 'leap-avvp[launchers]'")
         return ConfigError(_unknown(f"{group}={option}" if group else option, option, error.options, "option"))
     found = re.search(r"Could not (?:override|append to config|delete from config)\D*?'([^'=]+)", text)
     if found is None:

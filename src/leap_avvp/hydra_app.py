@@ -19,6 +19,8 @@ from leap_avvp.errors import DataError, LeapError
 
 __all__ = ["help_text", "run_app"]
 
+register_resolvers()  # here, because the processes of launchers import this module and call nothing else
+
 _EXAMPLES = {
     "train": (
         "leap-avvp train encoder=han decoder=mmil seed=0",
@@ -89,6 +91,8 @@ def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConf
             if settings.mode == RunMode.MULTIRUN:
                 label = f"job {settings.job.num} ({', '.join(settings.overrides.task)})"
                 print(f"error: {label}: {error}", file=sys.stderr, flush=True)
+                if not str(settings.launcher.get("_target_", "")).endswith(".BasicLauncher"):
+                    raise  # a process of its own: only what is raised reaches the one that waits
             failures.append((label, error))
             return None
         if _speaks():
@@ -109,7 +113,6 @@ def run_app(name: str, about: str, words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print(help_text(name, about))
         return 0
-    register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
     sys.argv = [f"leap-avvp {name}", *words]
     failures: list[tuple[str, LeapError]] = []

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from leap_avvp.files import folder_lock, write_whole
-from leap_avvp.memory import available_memory
+from leap_avvp.machine import available_memory, cpu_threads
 from leap_avvp.studies.plan import Plan, make_plan, short_path
-from leap_avvp.studies.processes import ProcessRunner, Terminated, auto_jobs, cpu_threads, terminable
+from leap_avvp.studies.processes import ProcessRunner, Terminated, auto_jobs, terminable
 from leap_avvp.studies.render import to_csv, to_markdown, to_rich
 from leap_avvp.studies.spec import load_study, study_names
 from leap_avvp.studies.sweep import CellResult, Runner, inspect_plan, run_cells

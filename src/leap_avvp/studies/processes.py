@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from leap_avvp.machine import cpu_threads
 from leap_avvp.studies.plan import Cell
 
-__all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "auto_jobs", "cpu_threads", "terminable"]
+__all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "auto_jobs", "terminable"]
 
 LOG_FILE = "reproduce.log"
 # How long an interrupted training may take to write its checkpoint, seconds.
@@ -28,14 +29,6 @@ _SHOWN = ("epoch ", "resuming ")
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, told like Ctrl-C."""
-
-
-def cpu_threads() -> int:
-    """Return how many threads this process may use: ``OMP_NUM_THREADS``, or the cores that it is given."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def auto_jobs(cells: Sequence[Cell], memory: int, has_gpu: bool | None = None) -> int:

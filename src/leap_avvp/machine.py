@@ -1,11 +1,11 @@
-"""How much memory this process may still take, where the system says so."""
+"""What of the machine this process may use: memory and threads."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["available_memory"]
+__all__ = ["available_memory", "cpu_threads"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -32,3 +32,11 @@ def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGRO
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (OSError, ValueError, AttributeError):
         return 4_000_000_000
+
+
+def cpu_threads() -> int:
+    """Return how many threads this process may use: ``OMP_NUM_THREADS``, or the cores that it is given."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
