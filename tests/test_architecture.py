@@ -19,13 +19,16 @@ RUNNING = (
     "callbacks",
     "checkpoint",
     "config",
+    "dashboards",
     "evaluate",
     "loggers",
     "module",
     "report",
+    "run_images",
     "schedules",
     "scoring",
     "train",
+    "wandb_mode",
 )
 ABOVE = ("convert", "released", "studies")
 COMMANDS = ("__main__", "cli", "commands", "hydra_app")
