@@ -31,7 +31,7 @@ RUNNING = (
     "wandb_mode",
 )
 ABOVE = ("convert", "released", "studies")
-COMMANDS = ("__main__", "cli", "commands", "hydra_app")
+COMMANDS = ("__main__", "cli", "commands", "hydra_app", "wandb_sync")
 FLOORS = (GROUND, PARTS, RUNNING, ABOVE, COMMANDS)
 SHARED_FLOORS = (GROUND, RUNNING, ABOVE, COMMANDS)
 
