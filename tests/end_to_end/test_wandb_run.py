@@ -92,11 +92,3 @@ def test_a_resumed_run_goes_on_in_its_own_run_and_keeps_its_highest_scores(no_wa
     assert "test/average" not in first.summary
     assert first.summary["val/event/audio"] == second.summary["val/event/audio"] == {"max": 99.0}
     assert min(row["_step"] for row in second.history) > 3, "the second part goes on behind the first"
-
-
-def test_another_configuration_in_the_same_folder_is_another_run(no_wandb_key, offline_runs):
-    short = "data.schedule.max_epochs=1"
-    for extra in ((), (), ("optimizer.lr=1e-3",)):
-        assert main(["train", *WORDS, short, *RUN, *extra]) == 0
-    ids = [run.id for run in offline_runs(Path("run"))]
-    assert ids[0] == ids[1] != ids[2]

@@ -105,14 +105,13 @@ def _log(table: Table, plan: Plan, mode: str) -> None:
     try:
         finished = len(table.records)
         facts = {"study": plan.study, "data_source": table.data_source, "overrides": list(plan.overrides)}
-        run.config.update(
-            {**facts, "cells": {str(cell): cell.config_hash for cell in plan.cells}}, allow_val_change=True
-        )
+        cells = {str(cell): cell.config_hash for cell in plan.cells}
+        run.config.update({**facts, "cells": cells}, allow_val_change=True)  # type: ignore[no-untyped-call]
         columns, rows = table_rows(table)
         title = f"{table.study.title}{f' ({table.data_source.upper()} data)' if simulated else ''}"
         report = f"<h3>{html.escape(title)}</h3><pre>{html.escape(to_markdown(table))}</pre>"
         content: dict[str, Any] = {
-            "study/table": wandb.Table(columns=columns, data=rows),
+            "study/table": wandb.Table(columns=[*columns], data=rows),
             "study/report": wandb.Html(report, inject=False),
         }
         plots = sorted(plan.out.glob(f"{plan.study}*.png"))
