@@ -61,13 +61,16 @@ def test_a_sweep_is_one_group_of_runs_each_with_its_config_terms_and_scores(no_w
 def test_a_folder_and_configuration_are_one_run(no_wandb_key, offline_runs):
     import wandb
 
+    ids = []
     for config_hash in ("a", "a", "b"):
         logger = wandb_logger(save_dir=".", config_hash=config_hash)
         logger.log_metrics({"x": 1.0}, step=3)
+        ids.append(logger.version)
         wandb.finish()
+    assert ids[0] == ids[1] != ids[2]
     runs = offline_runs(Path())
-    assert runs[0].id == runs[1].id != runs[2].id
-    assert [row["_step"] for row in runs[0].history] == [3]
+    assert {run.id for run in runs} == set(ids)
+    assert all([row["_step"] for row in run.history] == [3] for run in runs)
 
 
 def test_a_disabled_run_leaves_nothing(no_wandb_key):

@@ -13,8 +13,8 @@ from leap_avvp import wandb_sync
 from leap_avvp.cli import main
 
 
-def part(root: Path, start: str, name: str) -> Path:
-    folder = root / "wandb" / f"offline-run-20260101_{start}-{name}"
+def part(root: Path, start: str, name: str, number: str = "") -> Path:
+    folder = root / "wandb" / f"offline-run-20260101_{start}-{name}{number}"
     folder.mkdir(parents=True)
     (folder / f"run-{name}.wandb").touch()
     return folder
@@ -106,6 +106,13 @@ def test_a_folder_without_runs_is_an_error(no_wandb_key, capsys):
 
 def test_a_single_runs_folder_will_do(study):
     assert [run.id for run in wandb_sync.find_runs(study / "cells" / "b" / "seed=0")] == ["bbb", "bbb"]
+
+
+def test_two_parts_of_one_second_are_parts_of_one_run(no_wandb_key):
+    part(no_wandb_key, "100000", "aaa", number="-1")
+    part(no_wandb_key, "100000", "aaa")
+    runs = wandb_sync.find_runs(no_wandb_key)
+    assert [(run.id, run.folder.name[-5:]) for run in runs] == [("aaa", "0-aaa"), ("aaa", "aaa-1")]
 
 
 def test_wandbs_own_command_is_called(study, monkeypatch):

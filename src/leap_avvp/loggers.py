@@ -45,6 +45,7 @@ def wandb_logger(
     """
     chosen, line = wandb_mode(mode)
     print(line)
+    folder = Path(save_dir).absolute()  # W&B's own process writes there, and has another working directory
     run = None
     if getattr(rank_zero_only, "rank", 0) == 0:
         os.environ.setdefault("WANDB_SILENT", "true")
@@ -52,15 +53,15 @@ def wandb_logger(
 
         settings: dict[str, Any] = {"mode": chosen, "project": project, "entity": entity, "group": group}
         if chosen != "disabled":
-            settings |= {"id": run_id(Path(save_dir), config_hash), "resume": "allow"}
+            settings |= {"id": run_id(folder, config_hash), "resume": "allow"}
         try:
             # Not by Lightning, which passes an argument that W&B warns of at every start.
-            run = wandb.init(**settings, name=name, tags=tags, dir=save_dir)
+            run = wandb.init(**settings, name=name, tags=tags, dir=str(folder))
         except wandb.errors.Error as error:
             reason = (str(error).splitlines() or ["?"])[0]
             raise ConfigError(f"W&B cannot start ({reason}); logger.mode=offline keeps the run here") from error
         run.define_metric("val/*", summary="max")
-    return RunLogger(project=project, name=name, save_dir=save_dir, experiment=run)
+    return RunLogger(project=project, name=name, save_dir=str(folder), experiment=run)
 
 
 def csv_logger(save_dir: str, **_: Any) -> Logger:

@@ -16,7 +16,7 @@ from leap_avvp.wandb_mode import has_key
 
 __all__ = ["OfflineRun", "add_arguments", "find_runs", "run", "sync_part"]
 
-_PART = re.compile(r"offline-run-(\d{8}_\d{6})-(.+)")
+_PART = re.compile(r"offline-run-(\d{8}_\d{6})-.+")
 
 Sync = Callable[[Path], int]
 """Sends one run folder and returns the exit code."""
@@ -27,7 +27,7 @@ class OfflineRun:
     """One part of a run, as one session left it: a resumed run has several with the same id."""
 
     folder: Path
-    """``.../wandb/offline-run-<start>-<id>``."""
+    """``.../wandb/offline-run-<start>-<id>``, where W&B may append a number."""
     start: str
     """``YYYYMMDD_HHMMSS``."""
     id: str
@@ -66,12 +66,13 @@ def find_runs(folder: Path) -> list[OfflineRun]:
     parts = []
     for path in folder.glob("**/wandb/offline-run-*"):
         named = _PART.fullmatch(path.name)
-        if named and (path / f"run-{named[2]}.wandb").is_file():
-            parts.append(OfflineRun(path, named[1], named[2]))
+        if named:
+            files = path.glob("run-*.wandb")
+            parts += [OfflineRun(path, named[1], file.stem.removeprefix("run-")) for file in files]
     first: dict[str, str] = {}
     for part in sorted(parts, key=lambda part: part.start):
         first.setdefault(part.id, part.start)
-    return sorted(parts, key=lambda part: (_is_summary(part), first[part.id], part.id, part.start))
+    return sorted(parts, key=lambda part: (_is_summary(part), first[part.id], part.id, part.start, part.folder.name))
 
 
 def _is_summary(part: OfflineRun) -> bool:
