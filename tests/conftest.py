@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,12 +105,29 @@ def _put(node: dict[str, Any], keys: list[str], value: Any) -> None:
     node[keys[-1]] = value
 
 
+def _whole(folder: Path) -> SimpleNamespace | None:
+    """Return a run that has ended, None while its file is still written."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        run = read_wandb(folder)
+    except (AssertionError, DecodeError, ValueError):
+        return None
+    return None if run.exit_code is None else run
+
+
 @pytest.fixture
 def offline_runs() -> Callable[[Path], list[SimpleNamespace]]:
     """Return ``read(root)``: the offline W&B runs of a folder and of all below it, the oldest first."""
 
     def read(root: Path) -> list[SimpleNamespace]:
-        return [read_wandb(path) for path in sorted(root.rglob("offline-run-*"), key=lambda path: path.name)]
+        runs = []
+        for path in sorted(root.rglob("offline-run-*"), key=lambda path: path.name):
+            deadline = time.monotonic() + 10  # W&B's own process may write the last records after `finish` returns
+            while (run := _whole(path)) is None and time.monotonic() < deadline:
+                time.sleep(0.1)
+            runs.append(run or read_wandb(path))
+        return runs
 
     return read
 
