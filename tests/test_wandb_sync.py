@@ -40,13 +40,13 @@ class FakeWandb:
         self.fails, self.code = fails, code
         self.sent: list[str] = []
 
-    def __call__(self, folder: Path) -> int:
+    def __call__(self, folder: Path) -> subprocess.CompletedProcess[str]:
         self.sent.append(folder.name.removeprefix("offline-run-20260101_"))
         name = folder.name.rpartition("-")[2]
         if name == self.fails:
-            return self.code
+            return subprocess.CompletedProcess([], self.code, "wandb: Not authenticated.\n")
         (folder / f"run-{name}.wandb.synced").touch()
-        return 0
+        return subprocess.CompletedProcess([], 0, "wandb: Syncing 1 run(s):\n")
 
 
 def call(folder: Path, sync: FakeWandb, dry_run: bool = False) -> int:
@@ -76,7 +76,8 @@ def test_a_part_that_was_not_sent_keeps_the_later_parts_of_its_run_back(study, m
     assert call(study, broken) == 1
     assert broken.sent == [ORDER[0], *ORDER[2:]]
     streams = capsys.readouterr()
-    assert "1 runs were not sent" in streams.err
+    assert "1 run was not sent" in streams.err
+    assert f"not sent, exit code {code}\nwandb: Not authenticated.\n" in streams.out
     assert "an earlier part of this run was not" in streams.out
     assert call(study, again) == 0
     assert again.sent == ORDER[:2]
@@ -120,11 +121,11 @@ def test_wandbs_own_command_is_called(study, monkeypatch):
 
     def record(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
         seen.update(options, command=command)
-        return subprocess.CompletedProcess(command, 3)
+        return subprocess.CompletedProcess(command, 3, "")
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setattr(subprocess, "run", record)
-    assert wandb_sync.sync_part(Path("x")) == 3
+    assert wandb_sync.sync_part(Path("x")).returncode == 3
     assert seen["command"] == [sys.executable, "-m", "wandb", "sync", "x"]
-    assert seen["env"]["WANDB_RESUME"] == "allow"
-    assert "WANDB_MODE" not in seen["env"]
+    assert "PATH" in seen["env"]
+    assert "WANDB_MODE" not in seen["env"], "it would make the command work offline"

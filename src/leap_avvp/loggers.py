@@ -16,8 +16,11 @@ from leap_avvp.wandb_mode import run_id, wandb_mode
 __all__ = ["RunLogger", "csv_logger", "tensorboard_logger", "wandb_logger", "wandb_mode"]
 
 
+_STEP = "trainer/global_step"
+
+
 class RunLogger(WandbLogger):
-    """Lightning's W&B logger with the training step as W&B's own step.
+    """Lightning's W&B logger with the training step as W&B's own step, and beside it: `wandb sync` may renumber steps.
 
     A resumed run repeats the steps since its last checkpoint: W&B drops those that it has, instead of counting on.
     """
@@ -25,7 +28,7 @@ class RunLogger(WandbLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log numbers at a training step; those of one step share a row."""
-        self.experiment.log(dict(metrics), step=step)
+        self.experiment.log({**metrics, **({} if step is None else {_STEP: step})}, step=step)
 
 
 def wandb_logger(
@@ -60,7 +63,9 @@ def wandb_logger(
         except wandb.errors.Error as error:
             reason = (str(error).splitlines() or ["?"])[0]
             raise ConfigError(f"W&B cannot start ({reason}); logger.mode=offline keeps the run here") from error
-        run.define_metric("val/*", summary="max")
+        run.define_metric(_STEP, hidden=True)
+        for split, summary in (("train", None), ("val", "max"), ("test", None), ("best", None)):
+            run.define_metric(f"{split}/*", step_metric=_STEP, summary=summary)
     return RunLogger(project=project, name=name, save_dir=str(folder), experiment=run)
 
 

@@ -18,8 +18,8 @@ __all__ = ["OfflineRun", "add_arguments", "find_runs", "run", "sync_part"]
 
 _PART = re.compile(r"offline-run-(\d{8}_\d{6})-.+")
 
-Sync = Callable[[Path], int]
-"""Sends one run folder and returns the exit code."""
+Sync = Callable[[Path], "subprocess.CompletedProcess[str]"]
+"""Sends one run folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +32,8 @@ class OfflineRun:
     """``YYYYMMDD_HHMMSS``."""
     id: str
 
-    @property
-    def synced(self) -> bool:
-        """Whether W&B has marked it as sent."""
+    def is_synced(self) -> bool:
+        """Say whether W&B has marked it as sent."""
         return (self.folder / f"run-{self.id}.wandb.synced").exists()
 
 
@@ -79,22 +78,20 @@ def _is_summary(part: OfflineRun) -> bool:
     return (part.folder.parents[1] / "cells").is_dir()  # a study's folder; its cells' folders hold runs alone
 
 
-def sync_part(folder: Path) -> int:
-    """Send one run folder by W&B's own command; return its exit code.
-
-    Without ``resume`` the second part of a run would replace the first on the server.
-    """
-    environment = os.environ | {"WANDB_RESUME": "allow"}
-    environment.pop("WANDB_SILENT", None)
-    for name in ("WANDB_MODE", "WANDB_RUN_ID"):
-        environment.pop(name, None)
-    done = subprocess.run(
+def sync_part(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Send one run folder by W&B's own command, and return what it said in ``stdout``."""
+    unwanted = ("WANDB_MODE", "WANDB_RUN_ID", "WANDB_SILENT")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return subprocess.run(
         [sys.executable, "-m", "wandb", "sync", str(folder)],
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
         env=environment,
         check=False,
     )
-    return done.returncode
 
 
 def run(arguments: argparse.Namespace, sync: Sync = sync_part) -> int:
@@ -108,24 +105,27 @@ def run(arguments: argparse.Namespace, sync: Sync = sync_part) -> int:
     parts = find_runs(folder)
     if not parts:
         raise DataError(f"{folder}: expected offline W&B runs (wandb/offline-run-*) below it, found none")
-    left = [part for part in parts if not part.synced]
+    left = [part for part in parts if not part.is_synced()]
     if left and not arguments.dry_run and not has_key():
         raise ConfigError("no W&B API key found: `wandb login` once, or set WANDB_API_KEY; --dry-run needs none")
     failed: set[str] = set()
     for number, part in enumerate(parts, start=1):
         head = f"[{number}/{len(parts)}] {part.folder.relative_to(folder)}:"
-        if part.synced:
+        if part.is_synced():
             print(f"{head} sent before")
         elif arguments.dry_run:
             print(f"{head} to send")
         elif part.id in failed:
             print(f"{head} not sent: an earlier part of this run was not")
         else:
-            code = sync(part.folder)
+            done = sync(part.folder)
             # W&B's command ends with 0 even where nothing was sent; its mark tells.
-            if code != 0 or not part.synced:
-                failed.add(part.id)
-            print(f"{head} {'not sent' if part.id in failed else 'sent'}", flush=True)
+            if done.returncode == 0 and part.is_synced():
+                print(f"{head} sent", flush=True)
+                continue
+            failed.add(part.id)
+            print(f"{head} not sent, exit code {done.returncode}\n{done.stdout.rstrip()}", flush=True)
     if failed:
-        print(f"{len(failed)} runs were not sent; the same command tries these alone again", file=sys.stderr)
+        runs = "1 run was" if len(failed) == 1 else f"{len(failed)} runs were"
+        print(f"{runs} not sent; the same command tries what is left again", file=sys.stderr)
     return 1 if failed else 0
