@@ -178,11 +178,21 @@ def test_a_video_is_drawn_with_its_truth_and_prediction():
     assert [len(bars.get_paths()) for bars in seen.collections] == [0, 0, 0, 2]
     (bounds,) = {path.get_extents().bounds[:1] for path in seen.collections[3].get_paths()[:1]}
     assert bounds == (2.0,)
+    assert heard.get_ylim() == (1.5, -0.5)
     pixels = to_rgb(figure)
     assert pixels.ndim == 3
     assert pixels.shape[2] == 3
     assert pixels.dtype == np.uint8
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+def test_figures_of_one_gallery_can_be_of_one_size():
+    empty = grids(1)[0][0]
+    one, other = (draw_video("a", (empty, empty), (empty, empty), rows) for rows in (7, 1))
+    assert to_rgb(one).shape[0] > to_rgb(other).shape[0]
+    busy = empty.copy()
+    busy[:, :7] = True
+    assert to_rgb(draw_video("b", (busy, empty), (empty, busy))).shape == to_rgb(one).shape
 
 
 def test_the_truth_follows_the_predictions_order():

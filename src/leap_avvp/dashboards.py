@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from leap_avvp.data.datamodule import SplitDataset
 from leap_avvp.llp import CLASSES
 from leap_avvp.metrics.per_class import PER_CLASS_NAMES, per_class_f1
-from leap_avvp.run_images import choose_videos, draw_video, to_rgb
+from leap_avvp.run_images import choose_videos, classes_of, draw_video, to_rgb
 
 __all__ = ["HighestScores", "finishing", "log_results", "per_class_rows", "start_run"]
 
@@ -161,12 +161,13 @@ def per_class_rows(prediction: Grids, truth: Grids, source: str) -> list[list[An
 
 
 def _pictures(video_ids: list[str], prediction: Grids, truth: Grids, source: str) -> list[Picture]:
-    pictures = []
-    for row in choose_videos(*truth, _IMAGES):
-        title = f"{video_ids[row]} ({source}{'' if source == 'LLP' else ' data'})"
-        figure = draw_video(title, (truth[0][row], truth[1][row]), (prediction[0][row], prediction[1][row]))
-        pictures.append((title, to_rgb(figure)))
-    return pictures
+    chosen = choose_videos(*truth, _IMAGES)
+    parsed = [((truth[0][row], truth[1][row]), (prediction[0][row], prediction[1][row])) for row in chosen]
+    rows = max((len(classes_of(*true, *said)) for true, said in parsed), default=1)
+    titles = [f"{video_ids[row]} ({source}{'' if source == 'LLP' else ' data'})" for row in chosen]
+    return [
+        (title, to_rgb(draw_video(title, true, said, rows))) for title, (true, said) in zip(titles, parsed, strict=True)
+    ]
 
 
 def _to_wandb(

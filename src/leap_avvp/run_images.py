@@ -13,7 +13,7 @@ from leap_avvp.llp import CLASSES, NUM_SEGMENTS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["choose_videos", "draw_video", "to_rgb"]
+__all__ = ["choose_videos", "classes_of", "draw_video", "to_rgb"]
 
 # Okabe and Ito's palette: told apart in every common colour-vision deficiency.
 _TRUTH, _PREDICTION = "#0072B2", "#D55E00"
@@ -35,10 +35,16 @@ def choose_videos(target_audio: NDArray[np.bool_], target_visual: NDArray[np.boo
     return [int(row) for row in np.argsort(-events, kind="stable")[:count]]
 
 
+def classes_of(*grids: NDArray[np.bool_]) -> list[int]:
+    """Return the classes that occur in any of the (T, C) grids, in LLP's order."""
+    return np.flatnonzero(np.logical_or.reduce([grid.any(axis=0) for grid in grids])).tolist()
+
+
 def draw_video(
     title: str,
     truth: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     prediction: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    rows: int = 1,
 ) -> Figure:
     """Draw what is heard and what is seen in one video as bars over its seconds.
 
@@ -46,13 +52,15 @@ def draw_video(
         title: stands above; it has to say so when the data are simulated.
         truth: (T, C) of the audio, (T, C) of the visual modality.
         prediction: likewise.
+        rows: classes that the figure has room for, at least; the figures of one gallery have to be of one size.
     """
     # Here, not above: the font cache alone costs seconds, which a run without pictures should not pay.
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    shown = [name for name in range(len(CLASSES)) if any(grid[:, name].any() for grid in (*truth, *prediction))]
-    figure = Figure(figsize=(7.6, 1.5 + 0.36 * max(len(shown), 1)), dpi=_DPI, layout="constrained")
+    shown = classes_of(*truth, *prediction)
+    rows = max(rows, len(shown))
+    figure = Figure(figsize=(7.6, 1.5 + 0.36 * rows), dpi=_DPI, layout="constrained")
     figure.suptitle(title, fontsize=10)
     axes = figure.subplots(1, 2, sharey=True)
     for axis, heading, true, said in zip(axes, ("heard", "seen"), truth, prediction, strict=True):
@@ -68,7 +76,7 @@ def draw_video(
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(shown)), [CLASSES[name].replace("_", " ") for name in shown])
-    axes[0].set_ylim(max(len(shown), 1) - 0.5, -0.5)
+    axes[0].set_ylim(rows - 0.5, -0.5)
     handles = [Patch(color=_TRUTH, label="truth"), Patch(color=_PREDICTION, label="prediction")]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure

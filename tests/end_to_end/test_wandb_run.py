@@ -57,10 +57,13 @@ def test_a_run_carries_its_origin_best_and_test_scores_classes_and_videos(no_wan
     pictures = run.summary["test/parsed_videos"]
     assert pictures["count"] == 4
     assert all("SIMULATED" in caption for caption in pictures["captions"])
+    sizes = set()
     for name in pictures["filenames"]:
         with Image.open(run.folder / "files" / name) as picture:
             assert picture.width > 600
+            sizes.add(picture.size)
             assert len(picture.getcolors(1 << 20) or []) > 10, "not a blank page"
+    assert len(sizes) == 1, "W&B shows pictures of several sizes wrongly"
 
 
 def test_a_resumed_run_goes_on_in_its_own_run_and_keeps_its_highest_scores(no_wandb_key, offline_runs, monkeypatch):

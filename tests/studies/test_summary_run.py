@@ -57,9 +57,9 @@ def test_the_finished_study_is_one_run_beside_its_cells(training, offline_runs, 
     report = (run.folder / "files" / run.summary["study/report"]["path"]).read_text()
     assert "SIMULATED DATA" in report
     assert "| λ = 0.5 | published |" in report
-    plots = run.summary["study/plots"]
-    assert plots["count"] == 1
-    assert "SIMULATED" in plots["captions"][0]
+    plot = run.summary["study/plot/table6"]
+    assert "SIMULATED" in plot["caption"]
+    assert (plot["width"], plot["height"]) == (8, 6)
     printed = capsys.readouterr().out
     assert f"`leap-avvp wandb-sync {OUT.absolute()}` sends" in printed
     assert "summary run: table6/summary" in printed

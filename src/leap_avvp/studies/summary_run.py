@@ -114,9 +114,8 @@ def _log(table: Table, plan: Plan, mode: str) -> None:
             "study/table": wandb.Table(columns=[*columns], data=rows),
             "study/report": wandb.Html(report, inject=False),
         }
-        plots = sorted(plan.out.glob(f"{plan.study}*.png"))
-        if plots:
-            content["study/plots"] = [wandb.Image(str(path), caption=f"{path.stem}: {title}") for path in plots]
+        for path in sorted(plan.out.glob(f"{plan.study}*.png")):  # a key for each: W&B wants one size under one key
+            content[f"study/plot/{path.stem}"] = wandb.Image(str(path), caption=f"{path.stem}: {title}")
         run.log(content)
         run.summary.update({"cells/finished": finished, "cells/planned": len(plan.cells), **facts})
         code = 0
