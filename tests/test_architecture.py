@@ -19,16 +19,19 @@ RUNNING = (
     "callbacks",
     "checkpoint",
     "config",
+    "dashboards",
     "evaluate",
     "loggers",
     "module",
     "report",
+    "run_images",
     "schedules",
     "scoring",
     "train",
+    "wandb_mode",
 )
 ABOVE = ("convert", "released", "studies")
-COMMANDS = ("__main__", "cli", "commands", "hydra_app")
+COMMANDS = ("__main__", "cli", "commands", "hydra_app", "wandb_sync")
 FLOORS = (GROUND, PARTS, RUNNING, ABOVE, COMMANDS)
 SHARED_FLOORS = (GROUND, RUNNING, ABOVE, COMMANDS)
 

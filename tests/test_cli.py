@@ -12,7 +12,16 @@ import pytest
 
 from leap_avvp.cli import build_parser, main
 
-SUBCOMMANDS = (["train"], ["evaluate"], ["reproduce"], ["data", "simulate"], ["data", "check"], ["score"], ["convert"])
+SUBCOMMANDS = (
+    ["train"],
+    ["evaluate"],
+    ["reproduce"],
+    ["data", "simulate"],
+    ["data", "check"],
+    ["score"],
+    ["convert"],
+    ["wandb-sync"],
+)
 
 
 @pytest.mark.parametrize("words", SUBCOMMANDS, ids=" ".join)

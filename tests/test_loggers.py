@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from leap_avvp.cli import main
-from leap_avvp.errors import ConfigError
-from leap_avvp.loggers import wandb_mode
+from leap_avvp.errors import ConfigError, DataError
+from leap_avvp.loggers import wandb_logger, wandb_mode
 
 WORDS = (
     *("encoder=han", "encoder.dim=32", "encoder.feed_forward_dim=32", "decoder=mmil", "decoder.dim=32"),
@@ -18,24 +17,14 @@ WORDS = (
 )
 
 
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
-
-
-def test_no_key_means_offline_in_one_line(offline):
+def test_no_key_means_offline_in_one_line(no_wandb_key):
     mode, line = wandb_mode("auto")
     assert mode == "offline"
     assert "no API key" in line
     assert "\n" not in line
 
 
-def test_no_network_means_offline(offline, monkeypatch):
+def test_no_network_means_offline(no_wandb_key, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setattr("socket.create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("refused")))
@@ -44,7 +33,7 @@ def test_no_network_means_offline(offline, monkeypatch):
     assert "127.0.0.1 cannot be reached" in line
 
 
-def test_a_mode_that_is_asked_for_is_obeyed(offline, monkeypatch):
+def test_a_mode_that_is_asked_for_is_obeyed(no_wandb_key, monkeypatch):
     assert wandb_mode("disabled")[0] == "disabled"
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert wandb_mode("auto")[0] == "disabled"
@@ -52,54 +41,59 @@ def test_a_mode_that_is_asked_for_is_obeyed(offline, monkeypatch):
         wandb_mode("ofline")
 
 
-def records(folder: Path) -> dict[str, list[object]]:
-    """Read a run's offline file back with W&B's own reader."""
-    import subprocess
-    import sys
-
-    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    wandb = str(Path(sys.executable).with_name("wandb"))
-    done = subprocess.run(
-        [wandb, "leet", "inspect", "--json", str(file)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, list[object]] = {}
-    for line in done.stdout.splitlines():
-        record = json.loads(line)
-        for kind, content in record.items():
-            found.setdefault(kind, []).append(content)
-    return found
-
-
 @pytest.mark.slow
-def test_a_sweep_is_one_group_of_runs_each_with_its_config_terms_and_scores(offline, capsys):
+def test_a_sweep_is_one_group_of_runs_each_with_its_config_terms_and_scores(no_wandb_key, offline_runs, capsys):
     words = ["-m", *WORDS, "logger=wandb", "group=sweep", "seed=0,1", "hydra.sweep.dir=sweep"]
     assert main(["train", *words]) == 0
     assert capsys.readouterr().out.count("W&B: offline") == 2
-    folders = [path.parent for path in Path("sweep").rglob("metrics.json")]
-    assert len(folders) == 2
-    texts = [json.dumps(records(folder)) for folder in folders]
-    for text in texts:
-        assert '"sweep"' in text
+    runs = offline_runs(Path("sweep"))
+    assert sorted(run.config["seed"] for run in runs) == [0, 1]
+    for run in runs:
+        assert run.group == "sweep"
+        assert run.config["data"]["num_train"] == 16
+        logged = {name for row in run.history for name in row}
         for term in ("video_audio", "video_visual", "video_union", "segment_audio", "segment_visual", "avss", "total"):
-            assert f"train/loss/{term}" in text
-        for name in ("val/segment/type_av", "test/event/event_av", "test/average"):
-            assert name in text
-        assert "num_train" in text
-    ids = [next(folder.glob("wandb/offline-run-*")).name.rpartition("-")[2] for folder in folders]
-    assert len(set(ids)) == 2
+            assert f"train/loss/{term}" in logged
+        assert {"val/segment/type_av", "test/event/event_av", "test/average"} <= logged
+    assert runs[0].id != runs[1].id
 
 
-def test_csv_has_terms_and_scores(offline):
-    assert main(["train", *WORDS, "logger=csv", "hydra.run.dir=run"]) == 0
-    header = Path("run/csv/metrics.csv").read_text().splitlines()[0]
-    assert {"train/loss/total", "val/segment/type_av", "test/average"} <= set(header.split(","))
+def test_a_folder_and_configuration_are_one_run(no_wandb_key, offline_runs):
+    import wandb
+
+    ids = []
+    for config_hash in ("a", "a", "b"):
+        logger = wandb_logger(save_dir=".", config_hash=config_hash)
+        logger.log_metrics({"x": 1.0}, step=3)
+        ids.append(logger.version)
+        wandb.finish()
+    assert ids[0] == ids[1] != ids[2]
+    runs = offline_runs(Path())
+    assert {run.id for run in runs} == set(ids)
+    assert all([row["_step"] for row in run.history] == [3] for run in runs)
 
 
-def test_tensorboard_writes_events(offline):
-    pytest.importorskip("tensorboard")
-    assert main(["train", *WORDS, "logger=tensorboard", "hydra.run.dir=run"]) == 0
-    assert list(Path("run/tensorboard").glob("events.out.tfevents.*"))
+def test_a_disabled_run_leaves_nothing(no_wandb_key):
+    import wandb
+
+    wandb_logger(save_dir=".", mode="disabled").log_metrics({"x": 1.0}, step=0)
+    wandb.finish()
+    assert not list(Path().rglob("*.wandb"))
+    assert not Path("wandb-run.json").exists()
+
+
+def test_what_wandb_refuses_is_told_in_one_line(no_wandb_key, monkeypatch):
+    import wandb
+
+    def refuse(**_: object) -> None:
+        raise wandb.errors.CommError("no such entity\nand a page of details")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(ConfigError, match=r"^W&B cannot start \(no such entity\); logger.mode=offline"):
+        wandb_logger(save_dir=".")
+
+
+def test_a_damaged_id_is_named(no_wandb_key):
+    Path("wandb-run.json").write_text("{")
+    with pytest.raises(DataError, match=r"wandb-run.json: cannot be read"):
+        wandb_logger(save_dir=".")

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from leap_avvp.config import plain
+from leap_avvp.config import config_hash, plain
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.data.simulate import simulated_label_embedding
 from leap_avvp.errors import ConfigError, LeapError
@@ -139,7 +139,10 @@ def build_logger(config: DictConfig, output_dir: str) -> Any:
     """Build the logger, or False for none."""
     if not config.logger.get("_target_"):
         return False
-    return build_part(config.logger, "logger", save_dir=output_dir)
+    # A logger of one's own gets what Lightning's take; ours also tie a run to its configuration.
+    own = str(config.logger["_target_"]).startswith("leap_avvp.")
+    extra = {"config_hash": config_hash(config)} if own else {}
+    return build_part(config.logger, "logger", save_dir=output_dir, **extra)
 
 
 def build_callbacks(config: DictConfig, checkpoint_dir: str) -> list[Any]:

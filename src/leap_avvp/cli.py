@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from leap_avvp import __version__
+from leap_avvp import __version__, wandb_sync
 from leap_avvp.errors import LeapError
 
 __all__ = ["build_parser", "main"]
@@ -166,6 +166,7 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--label-embedding", type=Path, metavar="FILE", help="needed to import LEAP's released weights"
     )
+    wandb_sync.add_arguments(commands)
     return parser
 
 
@@ -242,6 +243,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "score": _run_score,
     "convert": _run_convert,
     "reproduce": _run_reproduce,
+    "wandb-sync": wandb_sync.run,
 }
 
 

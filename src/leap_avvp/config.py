@@ -158,9 +158,10 @@ def explain(error: BaseException, config_name: str = "train") -> ConfigError:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
+        line = _unknown(f"{group}={option}" if group else option, option, error.options, "option")
         if group == "hydra/launcher" and option in _PLUGINS:
-            return ConfigError(f"hydra/launcher needs {_PLUGINS[option]}: pip install 'leap-avvp[launchers]'")
-        return ConfigError(_unknown(f"{group}={option}" if group else option, option, error.options, "option"))
+            line = f"hydra/launcher needs {_PLUGINS[option]}: pip install 'leap-avvp[launchers]'"
+        return ConfigError(line)
     found = re.search(r"Could not (?:override|append to config|delete from config)\D*?'([^'=]+)", text)
     if found is None:
         found = re.search(r"Key '([^']+)' is not in struct", text)

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import netrc
 import os
-import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
-from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.errors import ConfigError
+from leap_avvp.wandb_mode import run_id, wandb_mode
 
-__all__ = ["csv_logger", "tensorboard_logger", "wandb_logger", "wandb_mode"]
-
-_MODES = ("auto", "online", "offline", "disabled")
-
-
-def _wandb_host() -> str:
-    return urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or "api.wandb.ai"
+__all__ = ["RunLogger", "csv_logger", "tensorboard_logger", "wandb_logger", "wandb_mode"]
 
 
-def _has_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(_wandb_host()) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+_STEP = "trainer/global_step"
 
 
-def wandb_mode(mode: str = "auto") -> tuple[str, str]:
-    """Return W&B's mode and one line that states it and why.
+class RunLogger(WandbLogger):
+    """Lightning's W&B logger with the training step as W&B's own step, and beside it: `wandb sync` may renumber steps.
 
-    ``auto`` asks the network only where a key shows that the user logs there; ``WANDB_MODE`` is obeyed.
+    A resumed run repeats the steps since its last checkpoint: W&B drops those that it has, instead of counting on.
     """
-    check_choice("logger.mode", mode, _MODES)
-    asked = os.environ.get("WANDB_MODE")
-    if mode == "auto" and asked in _MODES[1:]:
-        return asked, f"W&B: {asked} (WANDB_MODE)"
-    if mode != "auto":
-        return mode, f"W&B: {mode}"
-    later = "`wandb sync` sends the run later"
-    if not _has_key():
-        return "offline", f"W&B: offline, no API key found; {later}"
-    try:
-        socket.create_connection((_wandb_host(), 443), timeout=3).close()
-    except OSError:
-        return "offline", f"W&B: offline, {_wandb_host()} cannot be reached; {later}"
-    return "online", "W&B: online"
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log numbers at a training step; those of one step share a row."""
+        self.experiment.log({**metrics, **({} if step is None else {_STEP: step})}, step=step)
 
 
 def wandb_logger(
@@ -61,16 +39,34 @@ def wandb_logger(
     name: str | None = None,
     mode: str = "auto",
     tags: list[str] | None = None,
+    config_hash: str = "",
 ) -> Logger:
-    """Return a W&B logger whose run is tied to ``save_dir``: the same folder continues the same run."""
+    """Return a W&B logger whose run is tied to ``save_dir``: the same folder and configuration continue the same run.
+
+    Raises:
+        ConfigError: a wrong mode, or W&B refuses to start.
+    """
     chosen, line = wandb_mode(mode)
     print(line)
-    identity = hashlib.sha256(f"{project}|{group}|{name}|{Path(save_dir).resolve()}".encode()).hexdigest()[:16]
-    settings: dict[str, Any] = {"mode": chosen, "group": group, "entity": entity, "tags": tags}
-    if chosen != "disabled":
-        settings |= {"resume": "allow"}
-    os.environ.setdefault("WANDB_SILENT", "true")
-    return WandbLogger(project=project, name=name, id=identity, save_dir=save_dir, **settings)
+    folder = Path(save_dir).absolute()  # W&B's own process writes there, and has another working directory
+    run = None
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        os.environ.setdefault("WANDB_SILENT", "true")
+        import wandb
+
+        settings: dict[str, Any] = {"mode": chosen, "project": project, "entity": entity, "group": group}
+        if chosen != "disabled":
+            settings |= {"id": run_id(folder, config_hash), "resume": "allow"}
+        try:
+            # Not by Lightning, which passes an argument that W&B warns of at every start.
+            run = wandb.init(**settings, name=name, tags=tags, dir=str(folder))
+        except wandb.errors.Error as error:
+            reason = (str(error).splitlines() or ["?"])[0]
+            raise ConfigError(f"W&B cannot start ({reason}); logger.mode=offline keeps the run here") from error
+        run.define_metric(_STEP, hidden=True)
+        for split, summary in (("train", None), ("val", "max"), ("test", None), ("best", None)):
+            run.define_metric(f"{split}/*", step_metric=_STEP, summary=summary)
+    return RunLogger(project=project, name=name, save_dir=str(folder), experiment=run)
 
 
 def csv_logger(save_dir: str, **_: Any) -> Logger:

@@ -13,7 +13,6 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 
 from leap_avvp import __version__
@@ -21,6 +20,7 @@ from leap_avvp.build import build_callbacks, build_data, build_logger, build_mod
 from leap_avvp.callbacks import AtomicCheckpointIO
 from leap_avvp.checkpoint import CHECKPOINT_KEY, load_weights, parser_state, read_checkpoint, write_json
 from leap_avvp.config import config_hash, plain
+from leap_avvp.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, check_choice
 from leap_avvp.module import ParsingModule
@@ -152,16 +152,14 @@ def run(config: DictConfig) -> dict[str, Any]:
     data = build_data(config)
     data.setup("fit")
     logger = build_logger(config, str(output_dir))
-    try:
-        result = _fit_and_test(config, stamp, module, data, logger, output_dir)
-    finally:
-        if isinstance(logger, WandbLogger):
-            import wandb
-
-            wandb.finish()  # else the next job of a sweep goes on in this job's run
-    result["wall_time_s"]["total"] = time.perf_counter() - started
-    if is_main_process():
-        write_json(result, output_dir / "metrics.json")
+    highest = HighestScores()
+    with finishing(logger):
+        result = _fit_and_test(config, stamp, module, data, logger, output_dir, highest)
+        result["wall_time_s"]["total"] = time.perf_counter() - started
+        predictions = module.test_predictions()
+        if is_main_process():
+            write_json(result, output_dir / "metrics.json")
+            log_results(logger, result, predictions, data.dataset("test"), highest.values, module.global_step)
     return result
 
 
@@ -172,16 +170,16 @@ def _fit_and_test(
     data: LLPDataModule,
     logger: Any,
     output_dir: Path,
+    highest: HighestScores,
 ) -> dict[str, Any]:
     checkpoints = output_dir / "checkpoints"
     callbacks = build_callbacks(config, str(checkpoints))
     module.stamp = stamp
     best, last = callbacks[0], checkpoints / "last.ckpt"
-    trainer = make_trainer(config, output_dir, logger, callbacks)
+    trainer = make_trainer(config, output_dir, logger, [*callbacks, highest])
     if config.trainer.get("compile"):
         module.compile_parts(trainer.strategy.root_device)
-    if logger:
-        logger.log_hyperparams(stamp["config"])
+    start_run(logger, stamp, data.source.name)
     print(
         f"data: {data.source.name}; " + ", ".join(f"{split} {len(data.dataset(split))}" for split in ("train", "val"))
     )

@@ -14,6 +14,7 @@ from leap_avvp.studies.plan import Plan, make_plan, short_path
 from leap_avvp.studies.processes import ProcessRunner, Terminated, auto_jobs, terminable
 from leap_avvp.studies.render import to_csv, to_markdown, to_rich
 from leap_avvp.studies.spec import load_study, study_names
+from leap_avvp.studies.summary_run import log_summary
 from leap_avvp.studies.sweep import CellResult, Runner, inspect_plan, run_cells
 from leap_avvp.studies.tables import Table, build_table, provenance
 
@@ -86,6 +87,8 @@ def reproduce(
     table = build_table(spec, results, plan.data_source, plan.overrides)
     _print_table(table)
     write_outputs(table, plan.out, console)
+    if not table_only:
+        log_summary(table, plan, console)
     return _closing(results, table_only, console)
 
 
