@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint reproduce-table6 clean
+.PHONY: help setup test lint reproduce-table6 bench bench-gpu bench-functions clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -38,6 +38,15 @@ lint: $(DEV) ## check style and types: ruff, mypy
 
 reproduce-table6: $(RUNTIME) ## Table 6 on simulated data, or DATA=/path/to/LLP (SEEDS=0,1,2 OUT=folder ARGS="more overrides")
 	@$(BIN)/leap-avvp reproduce table6$(if $(ARGS), $(ARGS))$(if $(DATA), --data "$(DATA)")$(if $(SEEDS), --seeds $(SEEDS))$(if $(OUT), --out "$(OUT)")
+
+bench: $(DEV) ## measure speed and memory against a plain baseline and the machine (a few minutes; ARGS=--quick)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-gpu: $(DEV) ## time a training of LLP's size on a GPU; without one, only show that it runs
+	@$(BIN)/python -m benchmarks.gpu $(ARGS)
+
+bench-functions: $(DEV) ## time the hot functions one by one (pytest-benchmark; ARGS goes to pytest)
+	@$(BIN)/python -m pytest -q benchmarks --benchmark-columns=min,median,max $(ARGS)
 
 clean: ## remove .venv, builds and caches (results in outputs/ stay)
 	$(say) "removing .venv, builds and caches"

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from leap_avvp.data import folder as folder_module
 from leap_avvp.data import video_files
 from leap_avvp.data.annotations import read_annotations
 from leap_avvp.data.folder import LLPFolder
@@ -354,7 +353,7 @@ def test_an_interrupted_check_ends_at_once(root: Path, monkeypatch: pytest.Monke
             time.sleep(0.2)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder_module, "READ_THREADS", 1)
+    monkeypatch.setattr(video_files, "READ_THREADS", 1)
     monkeypatch.setattr(video_files, "read_features", interrupted)
     with pytest.raises(KeyboardInterrupt):
         LLPFolder(root).check(["train"])

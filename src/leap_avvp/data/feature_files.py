@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kind
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait forever
             raise BadFileError(path, "expected a file, found a folder or a device")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             header = read_npy_header(file)
             if header.dtype.kind not in kinds:
                 what = "floating-point numbers" if kinds == "f" else "numbers"
@@ -54,14 +55,25 @@ def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kind
             expected = header.data_offset + header.data_bytes
             if status.st_size < expected:
                 raise BadFileError(path, f"expected {expected:,} bytes, found {status.st_size:,}: truncated")
-            file.seek(0)
-            array: NDArray[Any] = np.load(file, allow_pickle=False)
+            file.seek(header.data_offset)
+            array: NDArray[Any] = np.empty(header.shape, header.dtype, order="F" if header.fortran_order else "C")
+            _fill(file, array)
     except FileNotFoundError:
         raise BadFileError(path, "missing", missing=True) from None
     except (OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFileError(path, f"expected a .npy file, cannot read it ({reason})") from error
     return array
+
+
+def _fill(file: io.RawIOBase, array: NDArray[Any]) -> None:
+    """Read an array's bytes straight into it; other threads run meanwhile."""
+    rest = array.ravel(order="K").view(np.uint8).data
+    while rest:
+        number = file.readinto(rest)
+        if not number:
+            raise EOFError("the file ends early")
+        rest = rest[number:]
 
 
 def pool_seconds(frames: NDArray[np.float32]) -> NDArray[np.float32]:

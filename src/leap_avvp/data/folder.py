@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +15,13 @@ from leap_avvp.data.annotations import Dirt, SplitAnnotations, find_annotations,
 from leap_avvp.data.folder_report import FolderReport, SplitReport
 from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.data.split import SplitData, weak_targets
-from leap_avvp.data.video_files import Video, VideoFiles
+from leap_avvp.data.video_files import Video, VideoFiles, read_many
 from leap_avvp.errors import ConfigError, DataError, check_choice
 from leap_avvp.llp import PSEUDO_LABEL_FOLDERS, SPLITS
 
-__all__ = ["PSEUDO_LABELS", "READ_THREADS", "LLPFolder"]
+__all__ = ["PSEUDO_LABELS", "LLPFolder"]
 
 PSEUDO_LABELS = ("valor", "none")
-READ_THREADS = min(8, os.cpu_count() or 1)
-"""Reading a file lets the other threads run."""
 
 
 @dataclasses.dataclass
@@ -180,20 +176,16 @@ class LLPFolder:
         report = SplitReport(annotations.split, len(files))
         kept = np.ones(len(files), dtype=np.bool_)
         console = Console(stderr=True)
-        pool = ThreadPoolExecutor(READ_THREADS)
-        try:
-            for index, video in enumerate(
-                track(
-                    pool.map(read, range(len(files))),
-                    f"reading {annotations.split}",
-                    total=len(files),
-                    console=console,
-                    transient=True,
-                    disable=not console.is_terminal,
-                )
-            ):
-                kept[index] = not video.problems
-                report.add(files.video_ids[index], video.problems, video.outside)
-        finally:
-            pool.shutdown(cancel_futures=True)  # an interrupted check does not read the other files first
+        for index, video in enumerate(
+            track(
+                read_many(read, range(len(files))),
+                f"reading {annotations.split}",
+                total=len(files),
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
+        ):
+            kept[index] = not video.problems
+            report.add(files.video_ids[index], video.problems, video.outside)
         return _Loaded(report, kept, arrays)

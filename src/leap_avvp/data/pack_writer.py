@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from leap_avvp import __version__
-from leap_avvp.data.folder import READ_THREADS, LLPFolder
+from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.folder_report import FolderReport, SplitReport
 from leap_avvp.data.pack_format import BLOCK, PackedArray, PackHeader, blocks, digest, write_header
-from leap_avvp.data.video_files import Video, VideoFiles
+from leap_avvp.data.video_files import Video, VideoFiles, read_many
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
 from leap_avvp.llp import FEATURE_SHAPES
@@ -204,19 +203,18 @@ class PackWriter:
             )
             for name, shape in files.shapes.items()
         }
-        with ThreadPoolExecutor(READ_THREADS) as pool:
-            for place in blocks(number):
-                key = f"{split.name}/{place.start}"
-                if key not in self.done or not self._holds(self.done[key], columns, place):
-                    videos = list(pool.map(files.read, split.rows[place].tolist()))
-                    for row, video in zip(split.rows[place], videos, strict=True):
-                        report.add(files.video_ids[row], video.problems, 0)
-                    if report.damaged:
-                        raise self._bad(split, report)
-                    self.done[key] = self._write(videos, columns, place)
-                    write_whole(self.folder / PROGRESS, json.dumps({"plan": self.plan, "done": self.done}))
-                report.unmasked += int(self.done[key]["outside"])
-                advance(place.stop - place.start)
+        for place in blocks(number):
+            key = f"{split.name}/{place.start}"
+            if key not in self.done or not self._holds(self.done[key], columns, place):
+                videos = list(read_many(files.read, split.rows[place].tolist()))
+                for row, video in zip(split.rows[place], videos, strict=True):
+                    report.add(files.video_ids[row], video.problems, 0)
+                if report.damaged:
+                    raise self._bad(split, report)
+                self.done[key] = self._write(videos, columns, place)
+                write_whole(self.folder / PROGRESS, json.dumps({"plan": self.plan, "done": self.done}))
+            report.unmasked += int(self.done[key]["outside"])
+            advance(place.stop - place.start)
         self.reports.append(report)
         keys = [f"{split.name}/{place.start}" for place in blocks(number)]
         return {

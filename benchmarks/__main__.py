@@ -1,0 +1,48 @@
+"""`make bench`: measure everything once and write ``experiments/results/benchmark.md``."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.inputs import input_pipeline
+from benchmarks.network import evaluation, side_by_side_step, train_step
+from benchmarks.report import Report
+from benchmarks.system import growth, memory, start_up
+from benchmarks.timing import bandwidth, gemm_rate
+from leap_avvp.train import quiet
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("experiments/results/benchmark.md"))
+    parser.add_argument("--quick", action="store_true", help="sizes that show only that everything runs")
+    arguments = parser.parse_args()
+    small = arguments.quick
+    quiet()
+    started = time.perf_counter()
+    report = Report("Benchmark" + (" (quick: the sizes are too small to mean anything)" if small else ""))
+    rate, copying = gemm_rate(300), bandwidth(16 if small else 256)
+    report.facts.append(
+        f"The machine's own ceilings: {rate / 1e9:.0f} GFLOP/s in a float32 product of 320 x 512 x 512, "
+        f"{copying / 1e9:.1f} GB/s in a copy. Times are medians; ratios come from turns that alternate in this run. "
+        "Features are random or simulated: nothing here says how well a model parses."
+    )
+    with tempfile.TemporaryDirectory(prefix="leap-avvp-bench-") as name:
+        folder = Path(name)
+        train_step(report, 1 if small else 9, 4 if small else 32)
+        evaluation(report, 2 if small else 150)
+        input_pipeline(report, folder, 96 if small else 960)
+        memory(report, folder, 300 if small else 10_000, 1 if small else 3)
+        start_up(report, folder)
+        side_by_side_step(report, 1 if small else 6)
+        growth(report, folder, (300,) if small else (1_000, 10_000, 100_000))
+    report.facts.append(f"The whole benchmark took {time.perf_counter() - started:.0f} s.")
+    report.write(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
