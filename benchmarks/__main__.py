@@ -14,14 +14,17 @@ from benchmarks.system import growth, memory, start_up
 from benchmarks.timing import bandwidth, gemm_rate
 from leap_avvp.train import quiet
 
+PARTS = ("step", "evaluation", "inputs", "memory", "start-up", "cells", "growth")
+
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("experiments/results/benchmark.md"))
     parser.add_argument("--quick", action="store_true", help="sizes that show only that everything runs")
+    parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, help="leave the other parts out")
     arguments = parser.parse_args()
-    small = arguments.quick
+    small, only = arguments.quick, set(arguments.only)
     quiet()
     started = time.perf_counter()
     report = Report("Benchmark" + (" (quick: the sizes are too small to mean anything)" if small else ""))
@@ -33,13 +36,18 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="leap-avvp-bench-") as name:
         folder = Path(name)
-        train_step(report, 1 if small else 9, 4 if small else 32)
-        evaluation(report, 2 if small else 150)
-        input_pipeline(report, folder, 96 if small else 960)
-        memory(report, folder, 300 if small else 10_000, 1 if small else 3)
-        start_up(report, folder)
-        side_by_side_step(report, 1 if small else 6)
-        growth(report, folder, (300,) if small else (1_000, 10_000, 100_000))
+        parts = {
+            "step": lambda: train_step(report, 1 if small else 9, 4 if small else 32),
+            "evaluation": lambda: evaluation(report, 2 if small else 150),
+            "inputs": lambda: input_pipeline(report, folder, 96 if small else 960),
+            "memory": lambda: memory(report, folder, 300 if small else 10_000, 1 if small else 3),
+            "start-up": lambda: start_up(report, folder),
+            "cells": lambda: side_by_side_step(report, 1 if small else 6),
+            "growth": lambda: growth(report, folder, (300,) if small else (1_000, 10_000, 100_000)),
+        }
+        for part, work in parts.items():
+            if part in only:
+                work()
     report.facts.append(f"The whole benchmark took {time.perf_counter() - started:.0f} s.")
     report.write(arguments.out)
 

@@ -23,6 +23,7 @@ RUNNING = (
     "evaluate",
     "loggers",
     "module",
+    "per_video",
     "report",
     "run_images",
     "schedules",

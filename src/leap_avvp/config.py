@@ -35,7 +35,7 @@ __all__ = [
 
 CONFIG_MODULE = "leap_avvp.conf"
 # What changes no number: where results go, who is told, what is printed.
-_UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "hydra")
+_UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "evaluate_untrained", "hydra")
 _PLUGINS = {
     "joblib": "hydra-joblib-launcher",
     "submitit_slurm": "hydra-submitit-launcher",
@@ -99,8 +99,17 @@ def config_hash(config: DictConfig | Mapping[str, Any]) -> str:
     kept = {key: value for key, value in content.items() if key not in _UNHASHED}
     if isinstance(kept.get("data"), Mapping):
         kept["data"] = {key: value for key, value in kept["data"].items() if key not in _UNHASHED_DATA}
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(_same_numbers(kept), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _same_numbers(node: Any) -> Any:
+    """Write 1.0 as 1: a sweep over ``1`` and a file with ``1.0`` are the same configuration."""
+    if isinstance(node, Mapping):
+        return {key: _same_numbers(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_same_numbers(value) for value in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -23,7 +23,9 @@ from leap_avvp.config import config_hash, plain
 from leap_avvp.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, check_choice
+from leap_avvp.metrics import per_video_scores
 from leap_avvp.module import ParsingModule
+from leap_avvp.per_video import PER_VIDEO_FILE, write_per_video
 from leap_avvp.scoring import write_predictions
 
 __all__ = [
@@ -132,6 +134,16 @@ def _scores(trainer: lightning.Trainer, module: ParsingModule, data: LLPDataModu
     return dict(module.scores)
 
 
+def _per_video(predictions: dict[str, Any], data: LLPDataModule) -> dict[str, Any]:
+    """Return the ten scores (N,) of each test video."""
+    dataset = data.dataset("test")
+    place = {name: row for row, name in enumerate(dataset.video_ids)}
+    rows = torch.tensor([place[name] for name in predictions["video_ids"]])
+    truth = [dataset.tensors[f"target_{modality}"].cpu().bool()[rows] for modality in ("audio", "visual")]
+    said = [torch.from_numpy(predictions[modality]) for modality in ("audio", "visual")]
+    return {name: scores.numpy() for name, scores in per_video_scores(*said, *truth).items()}
+
+
 def run(config: DictConfig) -> dict[str, Any]:
     """Train and test one configuration in ``config.output_dir``; return what ``metrics.json`` holds.
 
@@ -205,6 +217,7 @@ def _fit_and_test(
     predictions = module.test_predictions()
     if is_main_process():
         write_predictions(output_dir / "predictions_test.npz", **predictions)
+        write_per_video(output_dir / PER_VIDEO_FILE, predictions["video_ids"], _per_video(predictions, data))
     tested = time.perf_counter()
     if not config.callbacks.keep_last:
         last.unlink(missing_ok=True)

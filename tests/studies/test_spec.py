@@ -43,17 +43,38 @@ def test_published_average_is_the_mean_of_the_ten(weight: float, values: tuple[f
     assert sum(values[:10]) / 10 == pytest.approx(values[10], abs=0.051), weight
 
 
-def test_published_values_equal_the_design_page() -> None:
+ON_THE_PAGE = {
+    "table6": ("Table 6", ("0.5", "1.0", "2.0")),
+    "table7": ("Table 7", ("first", "last", "average")),
+    "table8": ("Table 8", ("HAN learnable", "HAN glove", "MM-Pyr learnable", "MM-Pyr glove")),
+}
+
+
+@pytest.mark.parametrize("name", ON_THE_PAGE)
+def test_published_values_equal_the_design_page(name: str) -> None:
     if not METHOD.is_file():
         pytest.skip("the design page is not part of a checkout")
-    section = METHOD.read_text().split("\nTable 6", 1)[1].split("\nTable 7", 1)[0]
-    lines = re.findall(r"^([\d.]+): (.*)$", section, flags=re.MULTILINE)
-    assert {float(weight): tuple(map(float, re.findall(r"\d+\.\d", row))) for weight, row in lines} == TABLE6
+    title, labels = ON_THE_PAGE[name]
+    section = METHOD.read_text().split(f"\n{title}", 1)[1]
+    for row, label in zip(load_study(name).rows, labels, strict=True):
+        found = re.search(rf"^{re.escape(label)}: (.*)$", section, flags=re.MULTILINE)
+        assert found, label
+        assert tuple(row.published.values()) == tuple(map(float, re.findall(r"\d+\.\d", found[1]))), label
+
+
+def test_only_these_studies_have_published_values() -> None:
+    with_values = {name for name in study_names() for row in load_study(name).rows if row.published}
+    assert with_values - {"complexity"} == {*ON_THE_PAGE, "blocks"}
+    (two,) = (row for row in load_study("blocks").rows if row.published)
+    assert dict(two.published) == {"average": 61.3}
+    assert load_study("table7").rows[1].published["average"] == 61.3
 
 
 @pytest.mark.parametrize("name", study_names())
 def test_every_row_has_one_cell_and_every_cell_one_row(name: str) -> None:
     study = load_study(name)
+    if study.evaluate:
+        pytest.skip("its rows are evaluations of one cell: see test_evaluations.py")
     cells = make_plan(name, seeds=[0]).cells
     assert [sum(row.matches(cell.config) for cell in cells) for row in study.rows] == [1] * len(study.rows)
     assert [sum(row.matches(cell.config) for row in study.rows) for cell in cells] == [1] * len(cells)

@@ -10,15 +10,16 @@ from rich.table import Table as RichTable
 
 from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.machine import available_memory, cpu_threads
+from leap_avvp.studies.evaluations import evaluate_cells
 from leap_avvp.studies.plan import Plan, make_plan, short_path
 from leap_avvp.studies.processes import ProcessRunner, Terminated, auto_jobs, terminable
-from leap_avvp.studies.render import to_csv, to_markdown, to_rich
-from leap_avvp.studies.spec import load_study, study_names
+from leap_avvp.studies.render import comparison_rich, to_csv, to_markdown, to_rich
+from leap_avvp.studies.spec import Study, load_study, study_names
 from leap_avvp.studies.summary_run import log_summary
 from leap_avvp.studies.sweep import CellResult, Runner, inspect_plan, run_cells
 from leap_avvp.studies.tables import Table, build_table, provenance
 
-__all__ = ["list_studies", "print_studies", "reproduce", "write_outputs"]
+__all__ = ["finish", "interrupted", "list_studies", "print_studies", "reproduce", "side_by_side", "write_outputs"]
 
 
 def list_studies() -> dict[str, str]:
@@ -74,16 +75,26 @@ def reproduce(
         _print_plan(plan, inspect_plan(plan)[0], console)
         return 0
     if table_only:  # reads whole files only, so it may look on while a sweep runs
+        return finish(spec, plan, evaluate_cells(spec, _inspect(plan, console), console, run=False), console, True)
+    with folder_lock(plan.out) as lock, terminable():
         results = _inspect(plan, console)
-    else:
-        with folder_lock(plan.out) as lock, terminable():
-            results = _inspect(plan, console)
-            jobs = _side_by_side(results, 1 if runner and jobs is None else jobs, console)
-            try:
-                results = run_cells(results, runner or ProcessRunner((lock,), jobs), console, jobs)
-            except KeyboardInterrupt as interrupt:
-                console.print("\nstopped; the same command goes on from here: finished cells stay, the rest resumes")
-                return 143 if isinstance(interrupt, Terminated) else 130
+        jobs = side_by_side(results, 1 if runner and jobs is None else jobs, console)
+        try:
+            results = run_cells(results, runner or ProcessRunner((lock,), jobs), console, jobs)
+            results = evaluate_cells(spec, results, console)
+        except KeyboardInterrupt as interrupt:
+            return interrupted(interrupt, console)
+    return finish(spec, plan, results, console)
+
+
+def interrupted(interrupt: KeyboardInterrupt, console: Console) -> int:
+    """Say how to go on; return the exit code."""
+    console.print("\nstopped; the same command goes on from here: finished cells stay, the rest resumes")
+    return 143 if isinstance(interrupt, Terminated) else 130
+
+
+def finish(spec: Study, plan: Plan, results: Sequence[CellResult], console: Console, table_only: bool = False) -> int:
+    """Print and write what a study gives; return its exit code."""
     table = build_table(spec, results, plan.data_source, plan.overrides)
     _print_table(table)
     write_outputs(table, plan.out, console)
@@ -104,7 +115,7 @@ def _inspect(plan: Plan, console: Console) -> list[CellResult]:
     return results
 
 
-def _side_by_side(results: Sequence[CellResult], jobs: int | None, console: Console) -> int:
+def side_by_side(results: Sequence[CellResult], jobs: int | None, console: Console) -> int:
     """Return how many cells to run side by side, and say so."""
     cells = [result.cell for result in results if result.status != "finished"]
     if jobs is None:
@@ -130,6 +141,9 @@ def _print_table(table: Table) -> None:
     view, console = to_rich(table), Console()
     needed = Console(width=1000).measure(view).maximum
     Console(width=max(console.width, needed)).print(view)  # a narrow terminal wraps lines; it must not cut numbers off
+    differences = comparison_rich(table)
+    if differences is not None:
+        Console().print(differences)
     plain = Console(highlight=False, markup=False, soft_wrap=True)
     for line in provenance(table):
         plain.print(f"  {line}")

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping
 from rich import box
 from rich.table import Table as RichTable
 
+from leap_avvp.studies.comparisons import compare_rows, reading
 from leap_avvp.studies.tables import Summary, Table, TableRow, provenance
 
-__all__ = ["to_csv", "to_markdown", "to_rich"]
+__all__ = ["comparison_markdown", "comparison_rich", "to_csv", "to_markdown", "to_rich"]
 
 _ABSENT = "–"
+# Of the differences; the CSV file has them all.
+_SHOWN = ("segment/type_av", "event/type_av", "average")
 _SHORT = {"Segment": "Seg."}
 
 
@@ -90,9 +93,45 @@ def to_markdown(table: Table) -> str:
     for line in _lines(table):
         cells = [_join(" ", line.means.get(key, _ABSENT), line.spreads.get(key)) for key in study.columns]
         text.append(_markdown_row([line.label, _join(", ", line.kind, line.state), *cells]))
+    text += comparison_markdown(table)
     text += ["", "## How to read it", "", *[f"- {note}" for note in study.notes]] if study.notes else []
     text += ["", "## Where the measured values come from", "", *[f"- {line}" for line in provenance(table)], ""]
     return "\n".join(text)
+
+
+def comparison_markdown(table: Table) -> list[str]:
+    """Return the lines of the differences between the rows that the study compares."""
+    comparisons = compare_rows(table)
+    if not comparisons:
+        return []
+    kind = "measured" if table.warning is None else f"{table.data_source.upper()}, measured"
+    text = ["", "## Differences between rows", "", _markdown_row(["", kind, "95 % interval", ""])]
+    text.append(_markdown_row(["---", "---:", "---:", "---"]))
+    for found in comparisons:
+        label = f"{found.first} against {found.second}"
+        for key, difference in found.differences.items():
+            if key in _SHOWN:
+                interval = f"{difference.low:+.1f} to {difference.high:+.1f}"
+                name = _join(" ", _group(key), table.study.columns[key])
+                text.append(_markdown_row([f"{label}: {name}", f"{difference.mean:+.1f}", interval, difference.word]))
+        if found.problem:
+            text.append(_markdown_row([label, _ABSENT, _ABSENT, found.problem]))
+    return [*text, "", *reading(table)]
+
+
+def comparison_rich(table: Table) -> RichTable | None:
+    """Lay the differences of Avg. out for a terminal; None where no pair can be compared."""
+    comparisons = [found for found in compare_rows(table) if "average" in found.differences]
+    if not comparisons:
+        return None
+    view = RichTable(title="Differences in Avg., 95 % interval over test videos", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("", "difference", "interval", ""):
+        view.add_column(heading, justify="left" if not heading else "right")
+    for found in comparisons:
+        average = found.differences["average"]
+        interval = f"{average.low:+.1f} to {average.high:+.1f}"
+        view.add_row(f"{found.first} against {found.second}", f"{average.mean:+.1f}", interval, average.word)
+    return view
 
 
 def _join(separator: str, *parts: str | None) -> str:
@@ -113,6 +152,11 @@ def to_csv(table: Table) -> str:
     for row in table.rows:
         for values in _csv_rows(table, row, columns):
             writer.writerow({"study": table.study.name, "row": row.row.label} | values)
+    for found in compare_rows(table):
+        base = {"study": table.study.name, "row": f"{found.first} - {found.second}", "data_source": table.data_source}
+        for kind in ("mean", "low", "high") if found.differences else ():
+            values = {key: getattr(difference, kind) for key, difference in found.differences.items()}
+            writer.writerow(base | {"kind": f"difference of rows, {kind}", "note": table.warning or ""} | values)
     return file.getvalue()
 
 

@@ -14,7 +14,7 @@ from leap_avvp.errors import ConfigError, check_choice
 __all__ = ["Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
 
 _PACKAGE = "leap_avvp.experiments"
-_KEYS = ("title", "source", "columns", "rows", "notes", "seeds", "plot")
+_KEYS = ("title", "source", "columns", "rows", "compare", "evaluate", "notes", "seeds", "plot")
 _ROW_KEYS = ("label", "match", "published")
 _PLOT_KEYS = ("x", "y", "x_label", "log2")
 
@@ -55,6 +55,10 @@ class Study:
     columns: Mapping[str, str]
     """Metric key -> heading, in order."""
     rows: tuple[Row, ...]
+    compare: tuple[tuple[str, str], ...] = ()
+    """Pairs of row labels whose difference the study is about."""
+    evaluate: tuple[str, ...] = ()
+    """Overrides, each of which evaluates every trained cell once more: ``protocol=none``; empty for none."""
     notes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     plot: Plot | None = None
@@ -110,6 +114,8 @@ def parse_study(name: str, text: str) -> Study:
         source=str(content["source"]),
         columns={str(key): str(heading) for key, heading in columns.items()},
         rows=rows,
+        compare=_pairs(f"{where}: compare", content.get("compare") or (), [row.label for row in rows]),
+        evaluate=_evaluations(f"{where}: evaluate", content.get("evaluate") or {}),
         notes=tuple(str(note) for note in content.get("notes") or ()),
         seeds=tuple(int(seed) for seed in content.get("seeds") or (0,)),
         plot=_plot(f"{where}: plot", content["plot"], columns) if content.get("plot") else None,
@@ -130,6 +136,22 @@ def _row(where: str, row: Any, columns: Iterable[str]) -> Row:
             raise ConfigError(f"{where}.published: expected numbers (null where not reported), found {value!r}")
     published = {key: float(value) for key, value in zip(keys, values, strict=True) if value is not None}
     return Row(str(row["label"]), dict(row["match"]), published)
+
+
+def _pairs(where: str, pairs: Any, labels: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for pair in pairs if isinstance(pairs, list | tuple) else [pairs]:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ConfigError(f"{where}: expected pairs of row labels, found {pair!r}")
+        first, second = (check_choice(where, label, labels) for label in pair)
+        found.append((first, second))
+    return tuple(found)
+
+
+def _evaluations(where: str, content: Any) -> tuple[str, ...]:
+    if not isinstance(content, dict) or len(content) > 1 or not all(isinstance(v, list) for v in content.values()):
+        raise ConfigError(f"{where}: expected one key with a list of values, found {content!r}")
+    return tuple(f"{key}={value}" for key, values in content.items() for value in values)
 
 
 def _plot(where: str, plot: Any, columns: Iterable[str]) -> Plot:

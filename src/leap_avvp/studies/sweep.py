@@ -50,12 +50,14 @@ class CellResult:
 def inspect_plan(plan: Plan) -> tuple[list[CellResult], dict[Path, DataError]]:
     """Say of every cell whether it is finished, without running anything.
 
-    A cell is finished when any run under the study's folder has its config hash (which holds the seed).
+    A cell is finished when any run of this study, or of another in a folder beside it, has its config hash (which
+    holds the seed): what two studies have in common is trained once.
 
     Returns:
         One result for each cell, and the folders whose ``metrics.json`` could not be used.
     """
-    records, problems = collect_runs([plan.out / CELLS_FOLDER])
+    beside = sorted(plan.out.parent.glob(f"*/{CELLS_FOLDER}"))
+    records, problems = collect_runs(dict.fromkeys([plan.out / CELLS_FOLDER, *beside]))
     return [_inspect_cell(cell, records.get(cell.config_hash)) for cell in plan.cells], problems
 
 
