@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         "run all cells of a table of the paper, resume what is unfinished, print and write the table",
         "leap-avvp reproduce table6 --data /path/to/LLP --seeds 0,1,2,3,4",
     )
-    reproduce.add_argument("study", help="its name, such as table6; `list` shows all")
+    reproduce.add_argument("study", help="its name, such as table6; or `all`; `list` shows them and what they cost")
     reproduce.add_argument("overrides", nargs="*", help="Hydra overrides for every cell, such as trainer.max_epochs=2")
     reproduce.add_argument("--data", metavar="DIR", help="folder in LLP's real layout; without it data are simulated")
     reproduce.add_argument("--seeds", type=_seeds, metavar="N,N", help="training seeds (default: the study's own)")
@@ -226,8 +227,10 @@ def _run_reproduce(arguments: argparse.Namespace) -> int:
 
     if arguments.study == "list":
         return studies.print_studies()
-    return studies.reproduce(
-        arguments.study,
+    run = functools.partial(studies.reproduce, arguments.study)
+    if arguments.study == "all":
+        run = functools.partial(studies.reproduce_all)
+    return run(
         data=arguments.data,
         seeds=arguments.seeds,
         out=arguments.out,

@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.machine import available_memory, cpu_threads
+from leap_avvp.studies.cost import estimate_seconds, shown_time
 from leap_avvp.studies.evaluations import evaluate_cells
 from leap_avvp.studies.plan import Plan, make_plan, short_path
 from leap_avvp.studies.processes import ProcessRunner, Terminated, auto_jobs, terminable
@@ -19,7 +20,17 @@ from leap_avvp.studies.summary_run import log_summary
 from leap_avvp.studies.sweep import CellResult, Runner, inspect_plan, run_cells
 from leap_avvp.studies.tables import Table, build_table, provenance
 
-__all__ = ["finish", "interrupted", "list_studies", "print_studies", "reproduce", "side_by_side", "write_outputs"]
+__all__ = [
+    "finish",
+    "inspect",
+    "interrupted",
+    "list_studies",
+    "print_plan",
+    "print_studies",
+    "reproduce",
+    "side_by_side",
+    "write_outputs",
+]
 
 
 def list_studies() -> dict[str, str]:
@@ -28,11 +39,24 @@ def list_studies() -> dict[str, str]:
 
 
 def print_studies() -> int:
-    """Print what can be reproduced; return the exit code."""
-    view = RichTable(box=None, show_header=False)
+    """Print what can be reproduced and what it costs here on simulated data; return the exit code."""
+    view = RichTable(box=None)
+    for heading in ("study", "title", "cells", "to train", "about"):
+        view.add_column(heading, justify="right" if heading in ("cells", "to train") else "left")
+    counted: set[str] = set()
+    total = 0.0
     for name, title in list_studies().items():
-        view.add_row(name, title)
+        results = inspect_plan(make_plan(name))[0]
+        todo = [result.cell for result in results if result.status != "finished"]
+        seconds = estimate_seconds(todo)
+        total += estimate_seconds(cell for cell in todo if cell.config_hash not in counted)
+        counted |= {cell.config_hash for cell in todo}
+        view.add_row(name, title, str(len(results)), str(len(todo)), shown_time(seconds) if todo else "nothing")
+    view.add_row(
+        "all", "all of them, and one report", "", str(len(counted)), shown_time(total) if counted else "nothing"
+    )
     Console().print(view)
+    print("\nFor one seed of simulated data on this machine's CPU. What studies have in common is trained once.")
     return 0
 
 
@@ -72,12 +96,12 @@ def reproduce(
     spec = load_study(study)
     plan = make_plan(study, data=data, seeds=spec.seeds if seeds is None else seeds, out=out, overrides=overrides)
     if dry_run:
-        _print_plan(plan, inspect_plan(plan)[0], console)
+        print_plan(plan, inspect_plan(plan)[0], console)
         return 0
     if table_only:  # reads whole files only, so it may look on while a sweep runs
-        return finish(spec, plan, evaluate_cells(spec, _inspect(plan, console), console, run=False), console, True)
+        return finish(spec, plan, evaluate_cells(spec, inspect(plan, console), console, run=False), console, True)
     with folder_lock(plan.out) as lock, terminable():
-        results = _inspect(plan, console)
+        results = inspect(plan, console)
         jobs = side_by_side(results, 1 if runner and jobs is None else jobs, console)
         try:
             results = run_cells(results, runner or ProcessRunner((lock,), jobs), console, jobs)
@@ -103,7 +127,8 @@ def finish(spec: Study, plan: Plan, results: Sequence[CellResult], console: Cons
     return _closing(results, table_only, console)
 
 
-def _inspect(plan: Plan, console: Console) -> list[CellResult]:
+def inspect(plan: Plan, console: Console) -> list[CellResult]:
+    """Say of every cell of a plan what is known, and print how many are finished."""
     results, problems = inspect_plan(plan)
     folders = {cell.folder for cell in plan.cells}
     for folder, problem in problems.items():
@@ -131,7 +156,8 @@ def _cells(count: int) -> str:
     return f"{count} cell{'' if count == 1 else 's'}"
 
 
-def _print_plan(plan: Plan, results: Sequence[CellResult], console: Console) -> None:
+def print_plan(plan: Plan, results: Sequence[CellResult], console: Console) -> None:
+    """Print the cells of a plan with their commands; nothing is run."""
     console.print(f"{plan.study}: {_cells(len(results))} in {short_path(plan.out)}; nothing is run")
     for number, result in enumerate(results, start=1):
         console.print(f"[{number}/{len(results)}] {result.cell}: {result.status}\n  $ {result.cell.shown}")

@@ -13,16 +13,26 @@ from rich.table import Table as RichTable
 from leap_avvp.studies.comparisons import compare_rows, reading
 from leap_avvp.studies.tables import Summary, Table, TableRow, provenance
 
-__all__ = ["comparison_markdown", "comparison_rich", "to_csv", "to_markdown", "to_rich"]
+__all__ = [
+    "ABSENT",
+    "TableLine",
+    "comparison_markdown",
+    "comparison_rich",
+    "group_of",
+    "table_lines",
+    "to_csv",
+    "to_markdown",
+    "to_rich",
+]
 
-_ABSENT = "–"
+ABSENT = "–"
 # Of the differences; the CSV file has them all.
 _SHOWN = ("segment/type_av", "event/type_av", "average")
 _SHORT = {"Segment": "Seg."}
 
 
 @dataclasses.dataclass(frozen=True)
-class _Line:
+class TableLine:
     """One printed line of a row."""
 
     label: str
@@ -34,26 +44,27 @@ class _Line:
     """``±0.3``; empty where there is a single number."""
 
 
-def _lines(table: Table) -> Iterator[_Line]:
+def table_lines(table: Table) -> Iterator[TableLine]:
+    """Yield the lines of a table: published, measured and, on the real LLP, their difference."""
     columns = table.study.columns
     for row in table.rows:
         label = row.row.label
         published = {key: f"{value:.1f}" for key, value in row.row.published.items()}
         if published:
-            yield _Line(label, "published", "", published, {})
+            yield TableLine(label, "published", "", published, {})
         measured = {key: value for key in columns if (value := row.measured(key)) is not None}
         means = {key: f"{value.mean:.1f}" for key, value in measured.items()}
         spreads = {key: f"±{value.std:.1f}" for key, value in measured.items() if value.std is not None}
-        yield _Line(
+        yield TableLine(
             label, "measured" if table.warning is None else table.data_source.upper(), row.state, means, spreads
         )
         if table.comparable and published and measured:
             differences = {key: table.difference(row, key) for key in columns}
             texts = {key: f"{value:+.1f}" for key, value in differences.items() if value is not None}
-            yield _Line(label, "difference", "", texts, {})
+            yield TableLine(label, "difference", "", texts, {})
 
 
-def _group(key: str) -> str:
+def group_of(key: str) -> str:
     """Return the level that stands above a column: ``segment/audio`` -> ``Segment``."""
     level, slash, _ = key.partition("/")
     return level.capitalize() if slash else ""
@@ -67,16 +78,16 @@ def to_rich(table: Table) -> RichTable:
     view.add_column("", max_width=10)
     above = ""
     for key, heading in table.study.columns.items():
-        group = _group(key)
+        group = group_of(key)
         view.add_column(
             f"{'' if group == above else _SHORT.get(group, group)}\n{heading}", justify="right", no_wrap=True
         )
         above = group
     label = None
-    for line in _lines(table):
+    for line in table_lines(table):
         if label is not None and line.label != label:
             view.add_section()
-        cells = [_join("\n", line.means.get(key, _ABSENT), line.spreads.get(key)) for key in table.study.columns]
+        cells = [_join("\n", line.means.get(key, ABSENT), line.spreads.get(key)) for key in table.study.columns]
         view.add_row("" if line.label == label else line.label, _join("\n", line.kind, line.state), *cells)
         label = line.label
     return view
@@ -85,13 +96,13 @@ def to_rich(table: Table) -> RichTable:
 def to_markdown(table: Table) -> str:
     """Write the table with its source, warning, provenance and notes."""
     study = table.study
-    headings = [_join(" ", _group(key), heading) for key, heading in study.columns.items()]
+    headings = [_join(" ", group_of(key), heading) for key, heading in study.columns.items()]
     text = [f"# {study.title}", "", f"Published: {study.source}.", ""]
     if table.warning:
         text += [f"> **{table.warning}**", ""]
     text += [_markdown_row(["", "", *headings]), _markdown_row(["---", "---", *["---:"] * len(headings)])]
-    for line in _lines(table):
-        cells = [_join(" ", line.means.get(key, _ABSENT), line.spreads.get(key)) for key in study.columns]
+    for line in table_lines(table):
+        cells = [_join(" ", line.means.get(key, ABSENT), line.spreads.get(key)) for key in study.columns]
         text.append(_markdown_row([line.label, _join(", ", line.kind, line.state), *cells]))
     text += comparison_markdown(table)
     text += ["", "## How to read it", "", *[f"- {note}" for note in study.notes]] if study.notes else []
@@ -112,10 +123,10 @@ def comparison_markdown(table: Table) -> list[str]:
         for key, difference in found.differences.items():
             if key in _SHOWN:
                 interval = f"{difference.low:+.1f} to {difference.high:+.1f}"
-                name = _join(" ", _group(key), table.study.columns[key])
+                name = _join(" ", group_of(key), table.study.columns[key])
                 text.append(_markdown_row([f"{label}: {name}", f"{difference.mean:+.1f}", interval, difference.word]))
         if found.problem:
-            text.append(_markdown_row([label, _ABSENT, _ABSENT, found.problem]))
+            text.append(_markdown_row([label, ABSENT, ABSENT, found.problem]))
     return [*text, "", *reading(table)]
 
 

@@ -1,0 +1,94 @@
+"""`reproduce all`: what studies share is trained once, and the report needs nothing beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leap_avvp.cli import main
+from leap_avvp.studies import everything, reproduce_all, study_names
+from leap_avvp.studies.cost import estimate_seconds, shown_time
+from leap_avvp.studies.evaluations import CellResult
+from leap_avvp.studies.html import Chapter, page
+from leap_avvp.studies.plan import make_plan
+
+
+@pytest.fixture
+def train(fake, monkeypatch: pytest.MonkeyPatch):
+    """Return a runner that leaves a result, and the cells it ran; evaluations are left out."""
+    ran = []
+
+    def run(cell) -> int:
+        ran.append(cell)
+        fake.write_run(cell, 40.0 + len(ran))
+        return 0
+
+    run.ran = ran
+    finished = lambda study, results, console, run=True: [  # noqa: E731
+        CellResult(result.cell, result.status, result.record) for result in results
+    ]
+    monkeypatch.setattr(everything, "evaluate_cells", finished)
+    return run
+
+
+@pytest.mark.slow
+def test_shared_cells_are_trained_once_and_all_is_reported(train, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reproduce_all(runner=train) == 0
+    hashes = [cell.config_hash for cell in train.ran]
+    assert len(hashes) == len(set(hashes))
+    planned = [cell.config_hash for name in study_names() for cell in make_plan(name).cells]
+    assert set(hashes) == set(planned)
+    assert len(planned) > len(hashes), "some are shared"
+    folder = Path("outputs/report-simulated")
+    html, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    for name in ("Table 6", "Table 7", "Table 8", "Number of LEAP blocks"):
+        assert name in html
+        assert name in text
+    assert "SIMULATED DATA" in html
+    assert "SIMULATED DATA" in text
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", html), "nothing is fetched"
+    assert html.count("data:image/png;base64,") >= 3
+    # A second call trains nothing.
+    assert reproduce_all(runner=train) == 0
+    assert len(train.ran) == len(hashes)
+
+
+@pytest.mark.slow
+def test_a_stopped_call_goes_on(train) -> None:
+    def stopping(cell) -> int:
+        if len(train.ran) == 5:
+            raise KeyboardInterrupt
+        return train(cell)
+
+    assert reproduce_all(runner=stopping) == 130
+    done = len(train.ran)
+    assert reproduce_all(runner=train) == 0
+    hashes = [cell.config_hash for cell in train.ran]
+    assert done == 5
+    assert len(hashes) == len(set(hashes)), "no finished cell is trained again"
+
+
+def test_dry_run_and_list_run_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "all", "--dry-run"]) == 0
+    assert "table8: 4 cells" in capsys.readouterr().out
+    assert main(["reproduce", "list"]) == 0
+    shown = capsys.readouterr().out
+    for name in (*study_names(), "all"):
+        assert re.search(rf"^\s*{name} ", shown, flags=re.MULTILINE), name
+    assert not Path("outputs").exists()
+
+
+def test_cost_counts_operations() -> None:
+    one, more = make_plan("table6").cells[:1], make_plan("table6", overrides=["trainer.max_epochs=40"]).cells[:1]
+    few, many = estimate_seconds(one), estimate_seconds(more)
+    assert many / few == pytest.approx(10, rel=0.6), "the machine's rate is measured each time"
+    assert [shown_time(seconds) for seconds in (10, 300, 7200)] == ["1 min", "5 min", "2.0 h"]
+
+
+def test_a_page_escapes_what_it_shows() -> None:
+    found = page("<script>", "a & b", ["<b>"], [Chapter("<i>")])
+    assert "<script>" not in found
+    assert "a &amp; b" in found
+    assert "&lt;b&gt;" in found
