@@ -31,7 +31,7 @@ RUNNING = (
     "train",
     "wandb_mode",
 )
-ABOVE = ("convert", "released", "studies")
+ABOVE = ("convert", "figures", "released", "studies")
 COMMANDS = ("__main__", "cli", "commands", "hydra_app", "wandb_sync")
 FLOORS = (GROUND, PARTS, RUNNING, ABOVE, COMMANDS)
 SHARED_FLOORS = (GROUND, RUNNING, ABOVE, COMMANDS)

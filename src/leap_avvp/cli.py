@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leap_avvp import __version__, wandb_sync
 from leap_avvp.errors import LeapError
+from leap_avvp.figures import command as figures
 
 __all__ = ["build_parser", "main"]
 
@@ -168,6 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--label-embedding", type=Path, metavar="FILE", help="needed to import LEAP's released weights"
     )
     wandb_sync.add_arguments(commands)
+    figures.add_arguments(functools.partial(_add, commands))
     return parser
 
 
@@ -246,6 +248,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "score": _run_score,
     "convert": _run_convert,
     "reproduce": _run_reproduce,
+    "visualize": figures.run,
     "wandb-sync": wandb_sync.run,
 }
 

@@ -1,0 +1,1 @@
+"""Figures of what a run saw: parsed videos with attention, learning curves, classes and mistakes."""
