@@ -25,6 +25,7 @@ RUNNING = (
     "report",
     "schedules",
     "scoring",
+    "targets",
     "train",
 )
 ABOVE = ("convert", "released", "studies")

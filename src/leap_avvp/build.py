@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
 from leap_avvp.module import ParsingModule
+from leap_avvp.targets import TRUST_VARIABLE, check_targets
 
 __all__ = [
     "TRUST_VARIABLE",
@@ -33,33 +33,6 @@ __all__ = [
     "check_targets",
     "simulated_queries",
 ]
-
-TRUST_VARIABLE = "LEAP_AVVP_TRUSTED"
-"""Environment variable: further packages, separated by commas, whose names a config may instantiate."""
-
-_TRUSTED = ("leap_avvp.", "torch.optim.", "torch.nn.", "lightning.pytorch.")
-
-
-def check_targets(node: Any, path: str = "") -> None:
-    """Refuse a config that would call anything outside the trusted packages.
-
-    Raises:
-        ConfigError: naming the key and how to trust a package of one's own.
-    """
-    own = tuple(f"{name.strip()}." for name in os.environ.get(TRUST_VARIABLE, "").split(",") if name.strip())
-    if isinstance(node, Mapping):
-        target = node.get("_target_")
-        if target is not None and not (isinstance(target, str) and target.startswith(_TRUSTED + own)):
-            raise ConfigError(
-                f"{path or 'config'}._target_: {target!r} is outside the trusted packages "
-                f"({', '.join(name.rstrip('.') for name in _TRUSTED)}); to use your own, set {TRUST_VARIABLE}=package"
-            )
-        for key, value in node.items():
-            check_targets(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list | tuple):
-        for index, value in enumerate(node):
-            check_targets(value, f"{path}[{index}]")
-
 
 def build_part(node: DictConfig | Mapping[str, Any], path: str, *args: Any, **kwargs: Any) -> Any:
     """Instantiate one node of a config.
