@@ -1,4 +1,4 @@
-"""Which names a config may call: those of the parts that a config chooses, wherever its YAML or checkpoint came from."""
+"""Which names a config may call: those of the parts of a run, wherever its YAML or checkpoint came from."""
 
 from __future__ import annotations
 
