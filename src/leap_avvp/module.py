@@ -108,8 +108,8 @@ class ParsingModule(lightning.LightningModule):
         if rows:
             names = ", ".join(batch["video_id"][row] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
             raise NonFiniteProbabilityError(
-                f"expected finite probabilities, found NaN or Inf for {len(rows)} of {len(batch['video_id'])} videos in a "
-                f"batch: {names}; the weights hold NaN or the features are out of range: score another checkpoint"
+                f"expected finite probabilities, found NaN or Inf for {len(rows)} of {len(batch['video_id'])} videos "
+                f"of a batch: {names}; the weights hold NaN or the features are out of range: score another checkpoint"
             )
         return out
 
