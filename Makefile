@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint bench bench-gpu bench-functions clean
+.PHONY: help setup test lint reproduce-table6 reproduce-all bench bench-gpu bench-functions clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -36,10 +36,16 @@ test: $(DEV) ## run every test, the slow ones too, with coverage (WORKERS=4; ARG
 lint: $(DEV) ## check style and types: ruff, mypy
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
 
-reproduce-table6: ## Table 6 on simulated data, or DATA=/path/to/LLP (SEEDS=0,1,2 OUT=folder ARGS="more overrides")
-reproduce-all: ## every table and one report; reproduce-NAME is any other study, reproduce-list shows them and their cost
+REPRODUCE = @$(BIN)/leap-avvp reproduce $(patsubst reproduce-%,%,$@)$(if $(ARGS), $(ARGS))$(if $(DATA), --data "$(DATA)")$(if $(SEEDS), --seeds $(SEEDS))$(if $(OUT), --out "$(OUT)")
+
+reproduce-table6: $(RUNTIME) ## Table 6 on simulated data, or DATA=/path/to/LLP (SEEDS=0,1,2 OUT=folder ARGS="more overrides")
+	$(REPRODUCE)
+
+reproduce-all: $(RUNTIME) ## every table and one report; reproduce-NAME is any other study, reproduce-list shows what each costs
+	$(REPRODUCE)
+
 reproduce-%: $(RUNTIME)
-	@$(BIN)/leap-avvp reproduce $*$(if $(ARGS), $(ARGS))$(if $(DATA), --data "$(DATA)")$(if $(SEEDS), --seeds $(SEEDS))$(if $(OUT), --out "$(OUT)")
+	$(REPRODUCE)
 
 bench: $(DEV) ## measure speed and memory against a plain baseline and the machine (a few minutes; ARGS=--quick)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from leap_avvp.config import config_hash, plain
 from leap_avvp.data.datamodule import LLPDataModule
@@ -20,6 +19,7 @@ from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
 from leap_avvp.module import ParsingModule
+from leap_avvp.targets import TRUST_VARIABLE, check_targets
 
 __all__ = [
     "TRUST_VARIABLE",
@@ -33,32 +33,6 @@ __all__ = [
     "check_targets",
     "simulated_queries",
 ]
-
-TRUST_VARIABLE = "LEAP_AVVP_TRUSTED"
-"""Environment variable: further packages, separated by commas, whose names a config may instantiate."""
-
-_TRUSTED = ("leap_avvp.", "torch.optim.", "torch.nn.", "lightning.pytorch.")
-
-
-def check_targets(node: Any, path: str = "") -> None:
-    """Refuse a config that would call anything outside the trusted packages.
-
-    Raises:
-        ConfigError: naming the key and how to trust a package of one's own.
-    """
-    own = tuple(f"{name.strip()}." for name in os.environ.get(TRUST_VARIABLE, "").split(",") if name.strip())
-    if isinstance(node, Mapping):
-        target = node.get("_target_")
-        if target is not None and not (isinstance(target, str) and target.startswith(_TRUSTED + own)):
-            raise ConfigError(
-                f"{path or 'config'}._target_: {target!r} is outside the trusted packages "
-                f"({', '.join(name.rstrip('.') for name in _TRUSTED)}); to use your own, set {TRUST_VARIABLE}=package"
-            )
-        for key, value in node.items():
-            check_targets(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list | tuple):
-        for index, value in enumerate(node):
-            check_targets(value, f"{path}[{index}]")
 
 
 def build_part(node: DictConfig | Mapping[str, Any], path: str, *args: Any, **kwargs: Any) -> Any:
@@ -80,6 +54,18 @@ def build_part(node: DictConfig | Mapping[str, Any], path: str, *args: Any, **kw
         raise ConfigError(f"{path}: {(str(cause).splitlines() or ['?'])[0]}") from error
 
 
+def _checked(part: Any, kind: type[Any], path: str) -> Any:
+    """Return ``part`` if it is what its place in the run needs: a config may name any trusted class.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(part, kind) or (kind is nn.Module and not isinstance(getattr(part, "dim", None), int)):
+        what = "a module with its width as `dim`" if kind is nn.Module else f"a {kind.__name__}"
+        raise ConfigError(f"{path}: expected {what}, found {type(part).__name__}; mend {path}._target_")
+    return part
+
+
 def simulated_queries(embedding_dim: int = 300) -> LabelQueries:
     """Return label queries from simulated label embeddings: no word vectors, and nothing of GloVe in them."""
     embedding = torch.from_numpy(simulated_label_embedding())
@@ -93,7 +79,7 @@ def build_parser(config: DictConfig, label_embedding: Tensor | None = None) -> V
         config: with ``encoder`` and ``decoder``.
         label_embedding: (C, E) used in place of the configured one, as when a checkpoint brings its own.
     """
-    encoder = build_part(config.encoder, "encoder")
+    encoder = _checked(build_part(config.encoder, "encoder"), nn.Module, "encoder")
     decoder_node = OmegaConf.to_container(config.decoder, resolve=True)
     assert isinstance(decoder_node, dict)
     queries_node = decoder_node.pop("label_queries", None)
@@ -103,11 +89,12 @@ def build_parser(config: DictConfig, label_embedding: Tensor | None = None) -> V
         if label_embedding is None:
             queries = build_part(queries_node, "label_embedding")
         else:
-            queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=label_embedding.shape[-1])
+            width = label_embedding.shape[-1] if label_embedding.dim() else 0
+            queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=width)
         # Passed as a partial: Hydra would otherwise try to copy the module into its own config.
         decoder_node["_partial_"] = True
         decoder = build_part(decoder_node, "decoder")(label_queries=queries)  # type: ignore[arg-type]
-    return VideoParser(encoder, decoder)
+    return VideoParser(encoder, _checked(decoder, nn.Module, "decoder"))
 
 
 def build_data(config: DictConfig) -> LLPDataModule:
@@ -115,13 +102,13 @@ def build_data(config: DictConfig) -> LLPDataModule:
     node = OmegaConf.to_container(config.data, resolve=True)
     assert isinstance(node, dict)
     node.pop("schedule", None)
-    data: LLPDataModule = build_part(node, "data", seed=int(config.seed))  # type: ignore[arg-type]
+    data: LLPDataModule = _checked(build_part(node, "data", seed=int(config.seed)), LLPDataModule, "data")  # type: ignore[arg-type]
     return data
 
 
 def build_protocol(config: DictConfig) -> Protocol:
     """Build the evaluation protocol."""
-    protocol: Protocol = build_part(config.protocol, "protocol")
+    protocol: Protocol = _checked(build_part(config.protocol, "protocol"), Protocol, "protocol")
     return protocol
 
 

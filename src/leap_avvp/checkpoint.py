@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from torch import Tensor, nn
 
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
+from leap_avvp.tensors import read_tensors
 
 __all__ = [
     "CHECKPOINT_KEY",
+    "check_weights",
     "load_weights",
     "parser_state",
     "read_checkpoint",
@@ -37,13 +38,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such checkpoint file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: damaged, or not a checkpoint of plain tensors ({reason})") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
+    content = read_tensors(path)
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise DataError(f"{path}: expected a dict of tensors by name, found {type(content).__name__}")
     return content
 
 
@@ -59,7 +56,17 @@ def stamp_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
             f"{path}: not a checkpoint of leap-avvp; weights of a released program become one by "
             f"`leap-avvp convert {path} OUT.ckpt`"
         )
+    state = checkpoint["state_dict"]
+    wrong = None if isinstance(state, dict) else type(state).__name__
+    if isinstance(state, dict):
+        wrong = next((name for name, value in state.items() if not _is_weight(name, value)), None)
+    if wrong is not None:
+        raise DataError(f"{path}: state_dict: expected tensors by name, found {str(wrong)[:80]!r}; the file is damaged")
     return stamp
+
+
+def _is_weight(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and not value.is_complex()
 
 
 def parser_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -68,8 +75,8 @@ def parser_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
 
 
-def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Load a parser's tensors strictly.
+def check_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Check that a parser's tensors have the names and shapes of ``state``; the parser may be on the meta device.
 
     Raises:
         DataError: naming the first tensors that are missing, unknown or of another shape.
@@ -86,6 +93,15 @@ def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
         raise DataError(
             f"{path}: weights of another configuration, {len(problems)} tensors differ: {'; '.join(problems[:3])}"
         )
+
+
+def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load a parser's tensors strictly.
+
+    Raises:
+        DataError: as :func:`check_weights`.
+    """
+    check_weights(parser, state, path)
     parser.load_state_dict(dict(state))
 
 

@@ -271,3 +271,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
+    except OSError as error:  # a path of 5,000 characters, a folder without permission, a drive that is gone
+        print(f"error: {str(error.filename or 'file')[:200]}: {error.strerror or error}", file=sys.stderr)
+        return 2

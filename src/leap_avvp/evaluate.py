@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.build import build_data, build_parser, build_protocol
-from leap_avvp.checkpoint import load_weights, parser_state, read_checkpoint, stamp_of, write_json
-from leap_avvp.config import config_hash, plain
-from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.checkpoint import check_weights, load_weights, parser_state, read_checkpoint, stamp_of, write_json
+from leap_avvp.config import config_hash, explain, plain
+from leap_avvp.errors import ConfigError, DataError, check_choice
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import VideoParser
@@ -32,12 +34,21 @@ def load_checkpoint(path: Path) -> tuple[VideoParser, DictConfig]:
         DataError: missing or damaged file, or weights that do not fit their own config.
     """
     checkpoint = read_checkpoint(path)
-    config = OmegaConf.create(stamp_of(checkpoint, path)["config"])
-    state = parser_state(checkpoint)
-    # The checkpoint carries its label vectors: the file that they came from need not be here.
-    embedding = state.get("decoder.label_queries.embedding")
-    learned = config.get("label_embedding", {}).get("kind") == "learnable"
-    parser = build_parser(config, None if learned else embedding)
+    stamp, state = stamp_of(checkpoint, path), parser_state(checkpoint)
+    try:
+        config = OmegaConf.create(stamp["config"])
+        for group in _MODEL_GROUPS:
+            if not isinstance(config.get(group), DictConfig):
+                raise DataError(f"{path}: config: expected the group {group}, found none; the file is damaged")
+        # The checkpoint carries its label vectors: the file that they came from need not be here.
+        embedding = state.get("decoder.label_queries.embedding")
+        if config.label_embedding.get("kind") == "learnable":
+            embedding = None
+        with torch.device("meta"):  # holds shapes alone: a config that fits no weights may ask for terabytes
+            check_weights(build_parser(config, embedding), state, path)
+        parser = build_parser(config, embedding)
+    except OmegaConfBaseException as error:
+        raise DataError(f"{path}: config: {explain(error)}; the file is damaged") from error
     load_weights(parser, state, path)
     return parser.eval(), config
 
@@ -68,6 +79,8 @@ def _merge(config: DictConfig, trained: DictConfig, overrides: Sequence[str], pa
                 )
         merged[group] = trained[group]
     if not _touched(overrides, "data") and "data" in trained:
+        if not isinstance(trained.data, DictConfig):
+            raise DataError(f"{path}: config: data: expected a group, found {str(trained.data)[:80]!r}")
         merged.data = trained.data
     return merged
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses, and no other knows its flags
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -15,7 +18,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config import CONFIG_MODULE, check_types, config_groups, explain, register_resolvers
-from leap_avvp.errors import DataError, LeapError
+from leap_avvp.errors import ConfigError, DataError, LeapError
+from leap_avvp.targets import check_config_folder
 
 __all__ = ["help_text", "run_app"]
 
@@ -104,6 +108,26 @@ def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConf
     return job
 
 
+def _check_sources(words: Sequence[str]) -> None:
+    """Look through the files that the command line adds to the package's own configs, before Hydra acts on them.
+
+    Raises:
+        ConfigError: a file that would call what is not trusted, or a pickled job.
+    """
+    given = get_args_parser().parse_args(list(words))
+    if given.experimental_rerun is not None:
+        raise ConfigError(
+            "--experimental-rerun: expected a command line, found a pickle, which is not loaded; "
+            "the job's own words are in its folder's .hydra/overrides.yaml"
+        )
+    searched = [text for text in given.overrides if text.lstrip("+~").startswith("hydra.searchpath")]
+    folders = [given.config_dir, given.config_path]
+    folders += [part.removeprefix("file://") for text in searched for part in re.split(r"[=,\[\]'\"]+", text)[1:]]
+    for folder in folders:
+        if folder and Path(folder).is_dir():
+            check_config_folder(Path(folder))
+
+
 def run_app(name: str, about: str, words: Sequence[str]) -> int:
     """Run a Hydra app with the words of its command line; return the exit code.
 
@@ -115,6 +139,7 @@ def run_app(name: str, about: str, words: Sequence[str]) -> int:
         return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
     sys.argv = [f"leap-avvp {name}", *words]
+    _check_sources(words)
     failures: list[tuple[str, LeapError]] = []
     decorate = hydra.main(version_base="1.3", config_path=f"pkg://{CONFIG_MODULE}", config_name=name)
     try:

@@ -18,14 +18,19 @@ from leap_avvp.checkpoint import CHECKPOINT_KEY
 from leap_avvp.errors import LeapError
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import ParsingMetrics, Protocol
+from leap_avvp.metrics.protocol import non_finite_videos
 from leap_avvp.models import VideoParser
 from leap_avvp.types import Batch, ParserOutput
 
-__all__ = ["NonFiniteLossError", "ParsingModule"]
+__all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule"]
 
 
 class NonFiniteLossError(LeapError):
     """A loss term became NaN or infinite."""
+
+
+class NonFiniteProbabilityError(LeapError):
+    """A probability to be scored is NaN or infinite."""
 
 
 class ParsingModule(lightning.LightningModule):
@@ -110,9 +115,25 @@ class ParsingModule(lightning.LightningModule):
             "trainer.gradient_clip_val; checkpoints of earlier epochs are kept"
         )
 
+    def _finite(self, batch: Batch) -> ParserOutput:
+        """Parse the videos of a batch; a NaN must not count as "absent"."""
+        out: ParserOutput = self(batch)
+        rows = non_finite_videos(out)
+        if rows:
+            names = ", ".join(batch["video_id"][row] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+            raise NonFiniteProbabilityError(
+                f"expected finite probabilities, found NaN or Inf for {len(rows)} of {len(batch['video_id'])} videos "
+                f"of a batch: {names}; the weights hold NaN or the features are out of range: score another checkpoint"
+            )
+        return out
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the predictions of a batch against the dense truth."""
-        audio, visual = self.protocol.apply(self(batch))
+        """Count the predictions of a batch against the dense truth.
+
+        Raises:
+            NonFiniteProbabilityError: naming the videos.
+        """
+        audio, visual = self.protocol.apply(self._finite(batch))
         self.val_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
 
     def on_validation_epoch_end(self) -> None:
@@ -120,8 +141,12 @@ class ParsingModule(lightning.LightningModule):
         self._log_scores("val", self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the predictions of a batch against the dense truth, and keep them."""
-        out = self(batch)
+        """Count the predictions of a batch against the dense truth, and keep them.
+
+        Raises:
+            NonFiniteProbabilityError: naming the videos.
+        """
+        out = self._finite(batch)
         audio, visual = self.protocol.apply(out)
         self.test_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
         self._test_predictions.append(

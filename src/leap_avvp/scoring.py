@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,13 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from leap_avvp.data.annotations import SplitAnnotations, find_annotations, read_annotations
-from leap_avvp.data.npy import NpyHeader, read_npy_header
 from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.errors import DataError, check_choice
 from leap_avvp.files import write_whole
 from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS
 from leap_avvp.metrics import ParsingMetrics
 from leap_avvp.metrics.protocol import FILTERS
+from leap_avvp.npz import NpyHeader, open_npz
 from leap_avvp.report import score_table
 
 __all__ = ["ScoreResult", "score_predictions", "write_predictions"]
@@ -204,26 +203,16 @@ def _read(path: Path, filter: str) -> dict[str, NDArray[np.generic]]:
     """Return the arrays that a filter needs, their shapes and kinds checked before they are unpacked."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected an .npz with video_id, audio and visual")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files = [name for name in archive.namelist() if name.endswith(".npy")]
-            wanted = _wanted(path, {name.removesuffix(".npy") for name in files}, filter)
-            headers = {}
-            for name in wanted:
-                with archive.open(f"{name}.npy") as file:
-                    headers[name] = read_npy_header(file)
-            _check_headers(path, headers)
-            arrays = {}
-            # Not np.load: of members "audio" and "audio.npy" it prefers the one that was not checked.
-            for name in wanted:
-                with archive.open(f"{name}.npy") as file:
-                    arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-            return arrays
-    except DataError:
-        raise
-    except Exception as error:  # a damaged or encrypted archive raises what zlib, zipfile and numpy please
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: expected an .npz of plain arrays, cannot read it ({reason})") from error
+    with open_npz(path) as archive:
+        wanted = _wanted(path, archive.names, filter)
+        _check_headers(path, {name: archive.header(name) for name in wanted})
+        arrays = {name: archive.read(name) for name in wanted}
+        arrays["video_id"].tolist()  # raises where a character is none
+    return arrays
+
+
+def _plain(name: str) -> str:
+    return name if name.isidentifier() else repr(name)  # a member's name may hold line ends
 
 
 def _wanted(path: Path, names: set[str], filter: str) -> tuple[str, ...]:
@@ -239,7 +228,7 @@ def _wanted(path: Path, names: set[str], filter: str) -> tuple[str, ...]:
         needed = f" for filter={filter}" if set(missing) <= set(extra) else ""
         raise DataError(
             f"{path}: expected the arrays {', '.join(wanted)}{instead}{needed}, found "
-            f"{', '.join(sorted(names))[:200] or 'none'}: no {missing[0]}"
+            f"{', '.join(map(_plain, sorted(names)))[:200] or 'none'}: no {missing[0]}"
         )
     return wanted
 

@@ -293,7 +293,7 @@ def test_what_is_not_text_is_named(folder: Path) -> None:
         read_annotations(folder)
     (folder / "AVVP_train.csv").unlink()
     (folder / "AVVP_train.csv").mkdir()
-    with pytest.raises(DataError, match=r"AVVP_train.csv: expected tab-separated text, cannot read it"):
+    with pytest.raises(DataError, match=r"AVVP_train.csv: expected tab-separated text, found a folder"):
         read_annotations(folder)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from leap_avvp.data.feature_files import BadFileError, read_features, read_pseudo_labels
-from leap_avvp.data.npy import read_npy_header
+from leap_avvp.npz import read_npy_header
 
 FRAMES = np.random.default_rng(0).standard_normal((80, 2048), dtype=np.float32)
 SECONDS = np.random.default_rng(1).standard_normal((10, 128), dtype=np.float32)

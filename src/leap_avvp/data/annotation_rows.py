@@ -7,6 +7,7 @@ import dataclasses
 import io
 import re
 import reprlib
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,9 @@ _FILENAME = re.compile(r"[A-Za-z0-9_-]{11}_[0-9]+(\.[0-9]+)?_[0-9]+(\.[0-9]+)?")
 # Five names of the real dense files have a shortened id. They are in no split, so no file is ever named after them.
 _DENSE_NAME = re.compile(r"[A-Za-z0-9_-]{1,11}_[0-9]+(\.[0-9]+)?_[0-9]+(\.[0-9]+)?")
 _WHOLE_SECOND = re.compile(r"[0-9]+(\.0+)?")
+
+_SUBFOLDERS = ("annotations", "data")  # of the data folder, where the files may lie
+_MOST_BYTES = 2**26  # the largest of the real files has half a million
 
 _short = reprlib.Repr()
 _short.maxstring = 60  # a damaged file may hold one "name" of a hundred thousand characters
@@ -91,12 +95,7 @@ def read_dense_rows(path: Path) -> list[DenseRow]:
 
 def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the line number and the named columns of a tab-separated file. A BOM, CRLF and more columns do no harm."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; it is one of LLP's annotation files, copy it there") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected tab-separated text, cannot read it ({error}); copy it again") from error
+    text = _text(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     try:
         header = [field.strip() for field in next(reader, [])]
@@ -107,11 +106,14 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]
                 found = f"found {_short.repr(header[0]) if len(header) == 1 else ', '.join(map(_short.repr, header))}"
                 hint = "; the separator must be a tab" if len(header) == 1 else f"; there is no column {name}"
                 raise DataError(f"{path}:1: expected the columns {', '.join(columns)}, {found}{hint}")
+            if header.count(name) > 1:
+                raise DataError(f"{path}:1: expected one column {name}, found {header.count(name)}; remove the others")
         places = [header.index(name) for name in columns]
         for fields in reader:
             if not any(field.strip() for field in fields):
                 continue
-            if len(fields) <= max(places):
+            # A field without a heading is one tab too many, or a label that would be lost.
+            if len(fields) <= max(places) or any(field.strip() for field in fields[len(header) :]):
                 raise DataError(
                     f"{path}:{reader.line_num}: expected {len(header)} fields separated by tabs, found {len(fields)}; "
                     "mend the line or copy the file again"
@@ -119,6 +121,32 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]
             yield reader.line_num, [fields[place].strip() for place in places]
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: expected tab-separated text, found {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait forever
+            raise DataError(f"{path}: expected tab-separated text, found a folder or a device; copy the file again")
+        if path.is_symlink():
+            _check_link(path)
+        if status.st_size > _MOST_BYTES:
+            raise DataError(f"{path}: expected at most {_MOST_BYTES:,} bytes, found {status.st_size:,}; copy it again")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; it is one of LLP's annotation files, copy it there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: expected tab-separated text, cannot read it ({error}); copy it again") from error
+
+
+def _check_link(path: Path) -> None:
+    """Refuse a link that leads out of the data folder, as those of features are; the folder itself may be a link."""
+    target = path.resolve()
+    inside = [path.parent, *([path.parent.parent] if path.parent.name in _SUBFOLDERS else [])]
+    if not any(target.is_relative_to(folder.resolve()) for folder in inside):
+        raise DataError(
+            f"{path}: a link that leads out of the data folder, to {target}: copy the file, or link the whole folder"
+        )
 
 
 def _name_error(path: Path, line: int, name: str) -> DataError:

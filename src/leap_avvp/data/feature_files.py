@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.data.npy import read_npy_header
 from leap_avvp.llp import FRAMES_PER_SEGMENT, NUM_CLASSES, NUM_SEGMENTS
+from leap_avvp.npz import read_npy_header
 
 __all__ = ["BadFileError", "pool_seconds", "read_array", "read_features", "read_pseudo_labels"]
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.data.npy import read_npy_header
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
+from leap_avvp.npz import read_npy_header
 
 __all__ = [
     "BLOCK",

@@ -5,13 +5,30 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from leap_avvp.errors import ConfigError, DataError, check_choice
 
-__all__ = ["FILTERS", "Protocol"]
+__all__ = ["FILTERS", "Protocol", "non_finite_videos"]
 
 FILTERS = ("union", "per_modality", "none")
+
+_PROBABILITIES = ("video_prob", "audio_prob", "visual_prob", "segment_audio_prob", "segment_visual_prob")
+
+
+def non_finite_videos(out: Mapping[str, Tensor]) -> list[int]:
+    """Return the rows of the videos with a NaN or Inf probability, which any threshold would take for "absent".
+
+    Args:
+        out: such as a :class:`~leap_avvp.types.ParserOutput`; probabilities, (B, C) and (B, T, C), may be absent.
+    """
+    sums = [out[name].flatten(1).sum(dim=1, dtype=torch.float32) for name in _PROBABILITIES if name in out]
+    if not sums:
+        return []
+    # One transfer from the device a batch. Sums of probabilities are finite when each of them is.
+    finite = torch.isfinite(torch.stack(sums)).all(dim=0).tolist()
+    return [row for row, fine in enumerate(finite) if not fine]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +13,16 @@ from torch import Tensor
 from leap_avvp.errors import DataError
 from leap_avvp.llp import CLASSES, EMBEDDING_DIM, NUM_CLASSES
 from leap_avvp.models.label_queries import LabelQueries
+from leap_avvp.npz import NpyHeader, open_npz
+from leap_avvp.tensors import read_tensors
 
 __all__ = ["KNOWN_NAMES", "class_words", "glove_queries", "read_label_embedding"]
 
 KNOWN_NAMES = ("llp_label_glove_embeddings.pt", "label_embedding.npz")
 """What :func:`glove_queries` looks for in a data folder when it is given no path."""
+
+# A line of GloVe's largest file has 5,000 characters; a damaged file may be one line of gigabytes.
+_LONGEST_LINE = 65_536
 
 _HOW_TO_GET = (
     "the file llp_label_glove_embeddings.pt comes with the released LEAP program; or pass the text file of GloVe 6B "
@@ -63,8 +66,10 @@ def read_label_embedding(path: Path, embedding_dim: int = EMBEDDING_DIM) -> Tens
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; {_HOW_TO_GET}")
-    readers = {".pt": _read_pt, ".pth": _read_pt, ".npz": _read_npz}
-    embedding = readers[path.suffix](path) if path.suffix in readers else _read_glove_text(path, embedding_dim)
+    if path.suffix in (".pt", ".pth"):
+        embedding = _read_pt(path)
+    else:
+        embedding = (_read_npz if path.suffix == ".npz" else _read_glove_text)(path, embedding_dim)
     if embedding.shape != (NUM_CLASSES, embedding_dim):
         raise DataError(
             f"{path}: expected {NUM_CLASSES} vectors of {embedding_dim} numbers, found shape {tuple(embedding.shape)}"
@@ -78,39 +83,56 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
     # Spellings differ between files ("Fry food"), so only the beginning of each name is held against ours.
     for index, (name, ours) in enumerate(zip(names, CLASSES, strict=False)):
         if name.lower()[:3] != ours.lower()[:3]:
-            raise DataError(f"{path}: expected the classes in LLP's order, found {name!r} in place {index} of {ours!r}")
+            raise DataError(
+                f"{path}: expected the classes in LLP's order, found {name[:60]!r} in place {index} of {ours!r}"
+            )
 
 
 def _read_pt(path: Path) -> Tensor:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path}: expected a file of plain tensors, cannot read it ({_first_line(error)})") from error
+    content = read_tensors(path)
     if isinstance(content, Tensor):
-        return content.to(torch.float32)
+        return _real(path, content)
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise DataError(f"{path}: expected a dict of {NUM_CLASSES} vectors, found {type(content).__name__}")
     shapes = {tuple(value.shape) for value in content.values()}
     if len(content) != NUM_CLASSES or len(shapes) != 1:
         raise DataError(
-            f"{path}: expected {NUM_CLASSES} vectors of one width, found {len(content)} of {sorted(shapes)}"
+            f"{path}: expected {NUM_CLASSES} vectors of one width, found {len(content)} of {sorted(shapes)[:5]}"
         )
     _check_names(path, [str(name) for name in content])
-    return torch.stack([value.to(torch.float32) for value in content.values()])
+    return torch.stack([_real(path, value) for value in content.values()])
 
 
-def _read_npz(path: Path) -> Tensor:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "embedding" not in archive:
-                raise DataError(f"{path}: expected an array 'embedding', found {', '.join(archive) or 'none'}")
-            if "classes" in archive:
-                _check_names(path, [str(name) for name in archive["classes"]])
-            return torch.from_numpy(np.asarray(archive["embedding"], dtype=np.float32).copy())
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: expected an .npz of plain arrays, cannot read it ({_first_line(error)})") from error
+def _real(path: Path, tensor: Tensor) -> Tensor:
+    if tensor.is_complex():
+        raise DataError(f"{path}: expected real numbers, found {tensor.dtype}")
+    return tensor.detach().to(torch.float32)
+
+
+def _read_npz(path: Path, embedding_dim: int) -> Tensor:
+    with open_npz(path) as archive:
+        if "embedding" not in archive.names:
+            found = ", ".join(repr(name[:40]) for name in sorted(archive.names)[:5])
+            raise DataError(f"{path}: expected an array 'embedding', found {found or 'none'}")
+        header = archive.header("embedding")
+        if header.dtype.kind not in "fiu":
+            raise DataError(f"{path}: embedding: expected plain real numbers, found {_kind(header)}")
+        if header.shape != (NUM_CLASSES, embedding_dim):
+            found = str(header.shape)[:80]
+            raise DataError(f"{path}: expected {NUM_CLASSES} vectors of {embedding_dim} numbers, found shape {found}")
+        if "classes" in archive.names:
+            names = archive.header("classes")
+            if names.shape != (NUM_CLASSES,) or names.dtype.kind != "U" or names.data_bytes > _LONGEST_LINE:
+                raise DataError(
+                    f"{path}: classes: expected {NUM_CLASSES} names, found {_kind(names)} {str(names.shape)[:80]}"
+                )
+            _check_names(path, archive.read("classes").tolist())
+        with np.errstate(over="ignore"):  # what is too large becomes Inf, which is refused
+            return torch.from_numpy(archive.read("embedding").astype(np.float32))
+
+
+def _kind(header: NpyHeader) -> str:
+    return "objects, which are not loaded" if header.dtype.hasobject else str(header.dtype)[:80]
 
 
 def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
@@ -118,7 +140,11 @@ def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
     vectors: dict[str, np.ndarray] = {}
     try:
         with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), ""), start=1):
+                if len(line) == _LONGEST_LINE:
+                    raise DataError(
+                        f"{path}:{number}: expected a word and {embedding_dim} numbers, found a longer line"
+                    )
                 word, _, rest = line.rstrip("\n").partition(" ")
                 if word not in wanted:
                     continue
@@ -126,9 +152,11 @@ def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
                 if vector.shape != (embedding_dim,):
                     raise DataError(f"{path}:{number}: expected {embedding_dim} numbers, found {vector.size}")
                 vectors[word] = vector
-    except (UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
         raise DataError(f"{path}: expected GloVe's text format, a word and {embedding_dim} numbers a line") from error
     absent = sorted(wanted - vectors.keys())
     if absent:
@@ -136,7 +164,3 @@ def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
             f"{path}: expected a vector for each word of the class names, found none for {', '.join(absent)}"
         )
     return torch.from_numpy(np.stack([np.mean([vectors[word] for word in class_words(name)], 0) for name in CLASSES]))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

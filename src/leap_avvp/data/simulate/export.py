@@ -99,12 +99,14 @@ def _labels(source: SimulatedLLP, counts: dict[str, int]) -> dict[str, SplitAnno
 
 def _copy_annotations(folder: Path, out: Path, source: SimulatedLLP, limit: int) -> None:
     """Copy the CSV files of ``folder``; rows of training videos after the first ``limit`` are left out."""
-    dropped = set(source.labels("train")[0][limit:])
+    dropped = {name.encode() for name in source.labels("train")[0][limit:]}
     for path in sorted(folder.glob("AVVP_*.csv")):
+        if not path.is_file():  # a named pipe would wait forever
+            continue
         content = path.read_bytes()
         if path.name in (WEAK_FILES["train"], _FULL_FILE):
-            lines = content.decode("utf-8").splitlines(keepends=True)
-            content = "".join(line for line in lines if line.split("\t", 1)[0] not in dropped).encode()
+            lines = content.splitlines(keepends=True)  # bytes: what is no text stays as it is
+            content = b"".join(line for line in lines if line.split(b"\t", 1)[0] not in dropped)
         write_whole(out / path.name, content)
 
 

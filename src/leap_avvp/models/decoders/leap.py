@@ -110,8 +110,8 @@ class LEAPDecoder(nn.Module):
         super().__init__()
         check_choice("decoder.read_block", read_block, READ_BLOCKS)
         check_choice("decoder.readout", readout, READOUTS)
-        if isinstance(num_blocks, bool) or not isinstance(num_blocks, int) or num_blocks < 1:
-            raise ConfigError(f"decoder.num_blocks: expected a whole number of at least 1, found {num_blocks!r}")
+        if isinstance(num_blocks, bool) or not isinstance(num_blocks, int) or not 1 <= num_blocks <= 64:
+            raise ConfigError(f"decoder.num_blocks: expected a whole number from 1 to 64, found {num_blocks!r}")
         self.dim = dim
         self.threshold = threshold
         self.label_queries = label_queries
