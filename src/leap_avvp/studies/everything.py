@@ -13,7 +13,7 @@ from rich.console import Console
 from leap_avvp import __version__
 from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.studies.evaluations import evaluate_cells
-from leap_avvp.studies.html import Chapter, page
+from leap_avvp.studies.html import Chapter, markdown_table, page
 from leap_avvp.studies.launch import finish, inspect, interrupted, print_plan, side_by_side
 from leap_avvp.studies.plan import Plan, make_plan, short_path
 from leap_avvp.studies.processes import ProcessRunner, terminable
@@ -70,7 +70,10 @@ def reproduce_all(
         results = evaluate_cells(study, inspect(plan, console), console, run=not table_only)
         codes.append(finish(study, plan, results, console, table_only))
         tables.append(build_table(study, results, plan.data_source, plan.overrides))
-    write_report(base / f"report-{source}", tables, time.monotonic() - started, console)
+    from leap_avvp.studies.complexity import write_complexity  # brings torch
+
+    write_complexity(base / "complexity", console)
+    write_report(base / f"report-{source}", tables, time.monotonic() - started, console, base / "complexity")
     return max(codes)
 
 
@@ -105,8 +108,18 @@ def commit() -> str:
         return ""
 
 
-def write_report(folder: Path, tables: Sequence[Table], seconds: float, console: Console) -> None:
-    """Write ``report.html``, which needs nothing beside it, and ``report.md``."""
+def write_report(
+    folder: Path, tables: Sequence[Table], seconds: float, console: Console, complexity: Path | None = None
+) -> None:
+    """Write ``report.html``, which needs nothing beside it, and ``report.md``.
+
+    Args:
+        folder: where.
+        tables: of the studies.
+        seconds: that the whole call took.
+        console: for a line.
+        complexity: the folder of that study's outputs.
+    """
     warnings = list(dict.fromkeys(table.warning for table in tables if table.warning))
     records = {record.config_hash: record for table in tables for record in table.records}
     training = sum(record.wall_time_s.get("total", 0.0) for record in records.values())
@@ -118,10 +131,14 @@ def write_report(folder: Path, tables: Sequence[Table], seconds: float, console:
     ]
     title = "All studies" + (" on SIMULATED data" if warnings else "")
     chapters = [Chapter(table.study.title, table, _plots(table)) for table in tables]
+    extra = (complexity / "complexity.md").read_text(encoding="utf-8") if complexity else ""
+    if extra:
+        chapters.append(Chapter(load_study("complexity").title, html=markdown_table(extra)))
     write_whole(folder / "report.html", page(title, warnings[0] if warnings else None, facts, chapters))
     text = [f"# {title}", "", *(f"> **{warning}**\n" for warning in warnings), *(f"- {fact}" for fact in facts), ""]
     for table in tables:
         text.append(to_markdown(table).replace("\n## ", "\n### ").replace("# ", "## ", 1))
+    text.append(extra.replace("# ", "## ", 1))
     write_whole(folder / "report.md", "\n".join(text))
     console.print(f"written: {short_path(folder)}/report{{.html,.md}}")
 

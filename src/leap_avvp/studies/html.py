@@ -11,7 +11,7 @@ from leap_avvp.studies.comparisons import compare_rows, reading
 from leap_avvp.studies.render import ABSENT, group_of, table_lines
 from leap_avvp.studies.tables import Table, provenance
 
-__all__ = ["Chapter", "page"]
+__all__ = ["Chapter", "markdown_table", "page"]
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 74rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
@@ -64,6 +64,16 @@ def page(title: str, warning: str | None, facts: Sequence[str], chapters: Sequen
         if chapter.table is not None:
             parts.append(_list(provenance(chapter.table)))
     return "\n".join([*parts, "</body></html>", ""])
+
+
+def markdown_table(text: str) -> str:
+    """Return the first table of a Markdown text, and its list below, as HTML."""
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    cells = [[escape(cell.strip()) for cell in row] for row in rows if not set("".join(row)) <= set("-: ")]
+    head = "".join(f"<th>{cell}</th>" for cell in cells[0])
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells[1:])
+    lines = [line[2:] for line in text.splitlines() if line.startswith("- ")]
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>{_list(lines)}'
 
 
 def _list(lines: Sequence[str]) -> str:

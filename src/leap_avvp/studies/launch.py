@@ -35,7 +35,7 @@ __all__ = [
 
 def list_studies() -> dict[str, str]:
     """Return the title of each study by its name."""
-    return {name: load_study(name).title for name in study_names()}
+    return {name: load_study(name).title for name in study_names(runs_only=False)}
 
 
 def print_studies() -> int:
@@ -46,6 +46,9 @@ def print_studies() -> int:
     counted: set[str] = set()
     total = 0.0
     for name, title in list_studies().items():
+        if load_study(name).measure:
+            view.add_row(name, title, "", "", "1 min")
+            continue
         results = inspect_plan(make_plan(name))[0]
         todo = [result.cell for result in results if result.status != "finished"]
         seconds = estimate_seconds(todo)
@@ -94,6 +97,10 @@ def reproduce(
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
     spec = load_study(study)
+    if spec.measure:
+        from leap_avvp.studies.complexity import write_complexity  # brings torch
+
+        return 0 if dry_run else write_complexity((out or Path("outputs") / study).expanduser().absolute(), console)
     plan = make_plan(study, data=data, seeds=spec.seeds if seeds is None else seeds, out=out, overrides=overrides)
     if dry_run:
         print_plan(plan, inspect_plan(plan)[0], console)

@@ -14,7 +14,7 @@ from leap_avvp.errors import ConfigError, check_choice
 __all__ = ["Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
 
 _PACKAGE = "leap_avvp.experiments"
-_KEYS = ("title", "source", "columns", "rows", "compare", "evaluate", "notes", "seeds", "plot")
+_KEYS = ("title", "source", "columns", "rows", "compare", "evaluate", "measure", "notes", "seeds", "plot")
 _ROW_KEYS = ("label", "match", "published")
 _PLOT_KEYS = ("x", "y", "x_label", "log2")
 
@@ -59,6 +59,8 @@ class Study:
     """Pairs of row labels whose difference the study is about."""
     evaluate: tuple[str, ...] = ()
     """Overrides, each of which evaluates every trained cell once more: ``protocol=none``; empty for none."""
+    measure: str = ""
+    """Of a study without runs: what is measured in place of them, ``complexity``."""
     notes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     plot: Plot | None = None
@@ -74,8 +76,12 @@ def lookup(config: Mapping[str, Any], key: str) -> Any:
     return node
 
 
-def study_names() -> list[str]:
-    """Return the names of all studies, sorted."""
+def study_names(runs_only: bool = True) -> list[str]:
+    """Return the names of the studies that consist of runs, or of all, sorted."""
+    return [name for name in _files() if not runs_only or not load_study(name).measure]
+
+
+def _files() -> list[str]:
     files = resources.files(_PACKAGE).iterdir()
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
@@ -86,7 +92,7 @@ def load_study(name: str) -> Study:
     Raises:
         ConfigError: no such study (with the nearest name), or a mistake in its file.
     """
-    check_choice("study", name, study_names())
+    check_choice("study", name, _files())
     return parse_study(name, resources.files(_PACKAGE).joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
 
 
@@ -116,6 +122,7 @@ def parse_study(name: str, text: str) -> Study:
         rows=rows,
         compare=_pairs(f"{where}: compare", content.get("compare") or (), [row.label for row in rows]),
         evaluate=_evaluations(f"{where}: evaluate", content.get("evaluate") or {}),
+        measure=str(content.get("measure", "")),
         notes=tuple(str(note) for note in content.get("notes") or ()),
         seeds=tuple(int(seed) for seed in content.get("seeds") or (0,)),
         plot=_plot(f"{where}: plot", content["plot"], columns) if content.get("plot") else None,
