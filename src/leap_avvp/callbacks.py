@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 import time
 from collections.abc import Callable
@@ -17,12 +19,16 @@ from leap_avvp.errors import check_choice
 from leap_avvp.files import write_whole
 
 __all__ = [
+    "HISTORY_FILE",
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "EpochLine",
+    "History",
     "LastCheckpoint",
     "progress",
 ]
+
+HISTORY_FILE = "history.csv"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -68,6 +74,48 @@ class LastCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,  # after validation, so that the best score is part of the state
             enable_version_counter=False,
         )
+
+
+class History(Callback):
+    """Keeps ``history.csv`` in the run's folder: mean training loss and validation scores of each epoch.
+
+    Whatever the logger is; a resumed run goes on with the epochs that stand there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._losses: list[float] = []
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begin a new mean."""
+        self._losses = []
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Keep the loss."""
+        loss = trainer.callback_metrics.get("train/loss/total")
+        if loss is not None:
+            self._losses.append(float(loss))
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write the file anew with this epoch."""
+        if trainer.sanity_checking or not self._losses or not trainer.is_global_zero:
+            return
+        scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        mean = sum(self._losses) / len(self._losses)
+        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "train/loss/total": mean, **scores}
+        rows = [old for old in self._read() if int(old["epoch"]) <= trainer.current_epoch]
+        content = io.StringIO()
+        writer = csv.DictWriter(content, list(row), restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows, row])
+        write_whole(self.path, content.getvalue())
+
+    def _read(self) -> list[dict[str, str]]:
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                return [row for row in csv.DictReader(file) if (row.get("epoch") or "").isdecimal()]
+        except (OSError, ValueError, csv.Error):
+            return []
 
 
 class EpochLine(Callback):

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from leap_avvp import __version__
 from leap_avvp.build import build_callbacks, build_data, build_logger, build_module, build_part
-from leap_avvp.callbacks import AtomicCheckpointIO
+from leap_avvp.callbacks import HISTORY_FILE, AtomicCheckpointIO, History
 from leap_avvp.checkpoint import CHECKPOINT_KEY, load_weights, parser_state, read_checkpoint, write_json
 from leap_avvp.config import config_hash, plain
 from leap_avvp.dashboards import HighestScores, finishing, log_results, start_run
@@ -188,7 +188,7 @@ def _fit_and_test(
     callbacks = build_callbacks(config, str(checkpoints))
     module.stamp = stamp
     best, last = callbacks[0], checkpoints / "last.ckpt"
-    trainer = make_trainer(config, output_dir, logger, [*callbacks, highest])
+    trainer = make_trainer(config, output_dir, logger, [*callbacks, highest, History(output_dir / HISTORY_FILE)])
     if config.trainer.get("compile"):
         module.compile_parts(trainer.strategy.root_device)
     start_run(logger, stamp, data.source.name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from leap_avvp.callbacks import HISTORY_FILE
 from leap_avvp.errors import DataError
 from leap_avvp.figures.palette import class_name
 from leap_avvp.figures.runs import Run
@@ -39,12 +40,12 @@ def _title(runs: Sequence[Run], what: str) -> str:
 
 
 def read_curves(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """Return steps and values of every scalar in the ``metrics.csv`` of a run's CSV logger.
+    """Return steps and values of every scalar in a run's ``history.csv``.
 
     Raises:
-        DataError: there is none: the run had another logger.
+        DataError: there is none, or it is damaged.
     """
-    path = folder / "csv" / "metrics.csv"
+    path = folder / HISTORY_FILE
     curves: dict[str, tuple[list[int], list[float]]] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -55,7 +56,7 @@ def read_curves(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
                         steps.append(int(row["step"]))
                         values.append(float(text))
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: no curves to read ({error}); they are drawn for runs with logger=csv") from error
+        raise DataError(f"{path}: no curves to read ({error})") from error
     return curves
 
 
@@ -70,7 +71,7 @@ def learning_curves(folders: Mapping[str, Path]) -> Figure:
             axis.plot(
                 steps, values, color=colour, label=name, marker="o" if key.startswith("val") else "", markersize=3
             )
-    for axis, heading in zip(axes, ("training loss (total)", "validation, segment Type@AV (%)"), strict=True):
+    for axis, heading in zip(axes, ("mean training loss of the epoch", "validation, segment Type@AV (%)"), strict=True):
         axis.set_xlabel("step", fontsize=7)
         axis.set_title(heading, fontsize=8)
         axis.tick_params(labelsize=7)

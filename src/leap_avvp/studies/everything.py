@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import time
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.studies.evaluations import evaluate_cells
 from leap_avvp.studies.html import Chapter, markdown_table, page
 from leap_avvp.studies.launch import finish, inspect, interrupted, print_plan, side_by_side
+from leap_avvp.studies.pictures import find_pair, run_pictures
 from leap_avvp.studies.plan import Plan, make_plan, short_path
 from leap_avvp.studies.processes import ProcessRunner, terminable
 from leap_avvp.studies.render import to_markdown
@@ -134,11 +136,21 @@ def write_report(
     extra = (complexity / "complexity.md").read_text(encoding="utf-8") if complexity else ""
     if extra:
         chapters.append(Chapter(load_study("complexity").title, html=markdown_table(extra)))
+    pictures: list[tuple[str, bytes]] = []
+    pair = find_pair(tables)
+    if pair is not None:
+        pictures, problem = run_pictures(pair)
+        chapters.append(
+            Chapter("Parsed videos, classes and mistakes", plots=pictures, html=f"<p>{escape(problem)}</p>")
+        )
     write_whole(folder / "report.html", page(title, warnings[0] if warnings else None, facts, chapters))
     text = [f"# {title}", "", *(f"> **{warning}**\n" for warning in warnings), *(f"- {fact}" for fact in facts), ""]
     for table in tables:
         text.append(to_markdown(table).replace("\n## ", "\n### ").replace("# ", "## ", 1))
     text.append(extra.replace("# ", "## ", 1))
+    for number, (caption, png) in enumerate(pictures, start=1):
+        write_whole(folder / f"figure-{number}.png", png)
+        text.append(f"![{caption}](figure-{number}.png)\n")
     write_whole(folder / "report.md", "\n".join(text))
     console.print(f"written: {short_path(folder)}/report{{.html,.md}}")
 
