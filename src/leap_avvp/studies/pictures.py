@@ -22,7 +22,7 @@ _SHARED = ("encoder", "loss", "data", "seed", "label_embedding")
 
 
 def find_pair(tables: Sequence[Table]) -> tuple[RunRecord, RunRecord] | None:
-    """Return a LEAP and an MMIL run that differ in nothing else, on MM-Pyramid where there are such; None without any."""
+    """Return a LEAP and an MMIL run that differ in nothing else, on MM-Pyramid if there are such, or None."""
     records = {record.config_hash: record for table in tables for record in table.records}.values()
     pairs = [
         (leap, mmil)
