@@ -237,7 +237,8 @@ def write_complexity(out: Path, console: Console) -> int:
         view.add_column(heading, justify="left" if heading == "part" else "right")
     for row in rows:
         view.add_row(*row)
-    console.print(view)
+    needed = Console(width=1000).measure(view).maximum  # a narrow terminal wraps lines; it must not cut numbers off
+    Console(width=max(console.width, needed)).print(view)
     for line in lines:
         console.print(f"  {line}")
     write_whole(out / "complexity.md", complexity_markdown(title, rows, lines))
