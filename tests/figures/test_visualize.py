@@ -43,7 +43,7 @@ def test_the_figure_shows_every_event_framed(runs: dict[str, Path]) -> None:
     assert list(video.predictions) == ["MMIL", "LEAP"]
     assert "SIMULATED" in figure.get_suptitle()
     top, bottom = figure.subfigs
-    assert [text.get_text() for text in top.axes[0].get_yticklabels()] == ["truth", "MMIL", "LEAP"]
+    assert [text.get_text() for text in top.axes[0].get_yticklabels()] == ["GT", "MMIL", "LEAP"]
     events = {name: len(runs_of(grid)) for name, grid in video.truth.items()}
     maps = [axis for axis in bottom.axes if axis.images and "colorbar" not in axis.get_label()]
     assert [len(axis.patches) for axis in maps] == [events["audio"]] * 3 + [events["visual"]] * 3

@@ -64,7 +64,7 @@ def draw_parsed_video(video: ParsedVideo) -> Figure:
     from matplotlib.figure import Figure  # here: the font cache alone costs seconds
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    rows = [("truth", video.truth), *video.predictions.items()]
+    rows = [("GT", video.truth), *video.predictions.items()]
     lanes = {name: _lanes([row for _, row in rows], name) for name in _MODALITIES}
     heights = [0.42 + 0.15 * len(rows) * max(1, len(lanes[name])) for name in _MODALITIES]
     inner = 2 * 2.75 if video.inside else 0.35
@@ -107,7 +107,7 @@ def _bars(
                 path_effects=[withStroke(linewidth=1.6, foreground="white")],
             )  # fmt: skip
         if row:
-            axis.axhline(row * height, color="0.3", linewidth=0.6)
+            axis.axhline(row * height, color="black", linewidth=1.2, zorder=4)
     axis.set_ylim(len(rows) * height, 0)
     axis.set_yticks([(row + 0.5) * height for row in range(len(rows))], [name for name, _ in rows])
     axis.set_xlim(0, NUM_SEGMENTS)
