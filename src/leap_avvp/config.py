@@ -29,6 +29,7 @@ __all__ = [
     "config_groups",
     "config_hash",
     "explain",
+    "launchers",
     "plain",
     "register_resolvers",
 ]
@@ -186,6 +187,12 @@ def explain(error: BaseException, config_name: str = "train") -> ConfigError:
         return ConfigError(f"{missing[1]}: needed and not given; add {missing[1]}=VALUE")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ConfigError(" ".join(lines[:2]) if lines else type(error).__name__)
+
+
+def launchers() -> list[str]:
+    """Return the names of our own ways to run a sweep's jobs side by side, ``hydra/launcher=NAME``."""
+    folder = importlib.resources.files(CONFIG_MODULE) / "hydra" / "launcher"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
 def _unknown(shown: str, name: str, valid: Sequence[str], kind: str) -> str:

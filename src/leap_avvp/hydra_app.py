@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from leap_avvp.config import CONFIG_MODULE, check_types, config_groups, explain, register_resolvers
+from leap_avvp.config import CONFIG_MODULE, check_types, config_groups, explain, launchers, register_resolvers
 from leap_avvp.errors import ConfigError, DataError, LeapError
 from leap_avvp.targets import check_config_folder
 
@@ -48,7 +48,8 @@ def help_text(name: str, about: str) -> str:
         f"usage: leap-avvp {name} [group=option ...] [key=value ...] [-m] [--cfg job]\n\n"
         f"{about[0].upper() + about[1:]}.\n\n"
         f"examples:\n{examples}\n\n"
-        f"groups:\n{groups}\n\n"
+        f"groups:\n{groups}\n"
+        f"  hydra/launcher={'|'.join(launchers())} (with -m: jobs side by side)\n\n"
         "  -m, --multirun   run every combination of values separated by commas, each in a folder of its own\n"
         "  --cfg job        print the composed config (all keys), run nothing; add --resolve to fill references in\n"
         "  --hydra-help     Hydra's further flags\n"

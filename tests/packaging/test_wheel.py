@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMPOSE_ALL = """
 import json
 import leap_avvp
-from leap_avvp.config import compose_job, config_groups, config_hash, plain
+from leap_avvp.config import compose_job, config_groups, config_hash, launchers, plain
 
 NEEDED = {"train": ["data.root=/nowhere"], "evaluate": ["checkpoint=best.ckpt"]}
 composed = {}
@@ -31,7 +31,9 @@ for name, needed in NEEDED.items():
             extra = needed if name == "evaluate" or option == "llp" else []
             config = compose_job([f"{group}={option}", *extra, "output_dir=null"], name)
             composed[f"{name}: {group}/{option}"] = config_hash(plain(config))
-print(json.dumps({"package": leap_avvp.__file__, "composed": composed}))
+for launcher in launchers():
+    compose_job([f"hydra/launcher={launcher}", "hydra.sweep.dir=x"], hydra=True)
+print(json.dumps({"package": leap_avvp.__file__, "composed": composed, "launchers": launchers()}))
 """
 
 
@@ -95,7 +97,10 @@ def test_every_config_composes_far_from_the_repository(installed: Path, tmp_path
     assert Path(found["package"]).is_relative_to(installed.parent)
     options = {name.partition(": ")[2] for name in found["composed"]}
     conf = REPOSITORY / "conf"
-    assert options == {path.relative_to(conf).with_suffix("").as_posix() for path in conf.glob("*/**/*.yaml")}
+    files = {path.relative_to(conf).with_suffix("").as_posix() for path in conf.glob("*/**/*.yaml")}
+    launchers = {name for name in files if name.startswith("hydra/")}
+    assert options == files - launchers
+    assert {f"hydra/launcher/{name}" for name in found["launchers"]} == launchers
 
 
 def test_the_command_works_far_from_the_repository(installed: Path, tmp_path: Path) -> None:
