@@ -20,6 +20,7 @@ SUBCOMMANDS = (
     ["data", "check"],
     ["score"],
     ["convert"],
+    ["visualize"],
     ["wandb-sync"],
 )
 

@@ -102,8 +102,9 @@ class History(Callback):
             return
         scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         mean = sum(self._losses) / len(self._losses)
-        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "train/loss/total": mean, **scores}
-        rows = [old for old in self._read() if int(old["epoch"]) <= trainer.current_epoch]
+        # Epochs and steps count from 0, as in Lightning's own CSV files.
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, "train/loss/total": mean, **scores}
+        rows = [old for old in self._read() if int(old["epoch"]) < trainer.current_epoch]
         content = io.StringIO()
         writer = csv.DictWriter(content, list(row), restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

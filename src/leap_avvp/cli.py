@@ -169,7 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--label-embedding", type=Path, metavar="FILE", help="needed to import LEAP's released weights"
     )
     wandb_sync.add_arguments(commands)
-    figures.add_arguments(functools.partial(_add, commands))
+    figures.add_arguments(commands)
     return parser
 
 

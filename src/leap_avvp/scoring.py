@@ -23,7 +23,7 @@ from leap_avvp.metrics.protocol import FILTERS
 from leap_avvp.npz import NpyHeader, open_npz
 from leap_avvp.report import score_table
 
-__all__ = ["ScoreResult", "score_predictions", "write_predictions"]
+__all__ = ["ScoreResult", "read_predictions", "score_predictions", "write_predictions"]
 
 _VIDEO_ARRAYS = ("video", "video_audio", "video_visual")
 _SHOWN = 5
@@ -146,6 +146,17 @@ def score_predictions(
         if any((near / MARKER).exists() for near in (folder, folder.resolve().parent))
         else "llp",
     )
+
+
+def read_predictions(path: Path) -> tuple[list[str], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Read a file that :func:`write_predictions` wrote: video ids (N,), audio and visual segments (N, T, C).
+
+    Raises:
+        DataError: naming the file, what was expected and what was found.
+    """
+    arrays = _read(path, "none")
+    audio, visual = (_boolean(path, name, arrays[name]) for name in ("audio", "visual"))
+    return _names(arrays["video_id"]), audio, visual
 
 
 def _item_shape(name: str) -> tuple[int, ...]:

@@ -1,77 +1,88 @@
-"""``leap-avvp visualize``."""
+"""``leap-avvp visualize``: figures of one run, or of two side by side."""
 
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from leap_avvp.errors import ConfigError
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+__all__ = ["PICKS", "add_arguments", "run"]
 
-__all__ = ["add_arguments", "run", "save_figure"]
+PICKS = ("overlapping", "disagreement", "worst")
 
-_DPI = 220
+_EPILOG = """\
+examples:
+  leap-avvp visualize --run outputs/train/LEAP --video=-AbCdEf_012
+  leap-avvp visualize --run outputs/train/LEAP --compare outputs/train/MMIL --pick disagreement --count 3
+  leap-avvp visualize --run outputs/train/LEAP --summary
+
+A video's figure shows its events over ten seconds (truth and prediction) and, for all 25 classes, truth,
+cross-modal attention and probabilities. What is picked:
+  overlapping   events of different classes overlap in time in the truth; the longest overlap first
+  disagreement  the two runs' predictions differ most (needs --compare)
+  worst         lowest mean of the ten scores, of --run"""
 
 
-def add_arguments(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
-    """Add the sub-command; ``add(name, about, example)`` makes its parser."""
-    parser = add(
+def _count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return count
+
+
+def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command to the command line's parser."""
+    parser = commands.add_parser(
         "visualize",
-        "draw parsed videos with truth, attention and probabilities, or a whole run's curves, classes and mistakes",
-        "leap-avvp visualize --run outputs/train/RUN --pick overlapping --compare outputs/train/MMIL_RUN",
+        help="draw parsed videos of a run, or its curves, F1 of each class and kinds of mistakes",
+        description="Draw parsed videos of a run, or its curves, F1 of each class and kinds of mistakes (PNG and SVG).",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of a finished run")
-    parser.add_argument("--compare", type=Path, metavar="DIR", help="another run, drawn beside it")
-    parser.add_argument("--video", metavar="ID", help="11-character id of a test video")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of a finished `leap-avvp train`")
     parser.add_argument(
-        "--pick", choices=("overlapping", "disagreement", "worst"), help="choose videos: most events at once, most "
-        "disputed between the two runs, or worst parsed"
-    )  # fmt: skip
-    parser.add_argument("--count", type=int, default=3, metavar="N", help="how many --pick takes (default: 3)")
-    parser.add_argument("--summary", action="store_true", help="draw learning curves, classes and mistakes")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where PNG and SVG go (default: the run's figures/)")
+        "--compare", type=Path, metavar="DIR", help="another run on the same videos, such as a baseline"
+    )
+    what = parser.add_argument_group("what to draw, at least one of")
+    what.add_argument(
+        "--video", action="append", metavar="ID", help="a test or validation video; --video=ID if it begins with a dash"
+    )
+    what.add_argument("--pick", choices=PICKS, help="choose test videos")
+    what.add_argument(
+        "--summary",
+        action="store_true",
+        help="learning curves, F1 of each class, and kinds of mistakes on the test split",
+    )
+    parser.add_argument("--count", type=_count, default=4, metavar="N", help="videos that --pick takes (default: 4)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the figures go (default: figures/ in --run)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw what is asked for, and name the files."""
-    if not (arguments.video or arguments.pick or arguments.summary):
-        raise ConfigError("visualize: name a video with --video ID, let --pick choose some, or ask for --summary")
-    if arguments.count < 1:
-        raise ConfigError(f"--count: expected a whole number of at least 1, found {arguments.count}")
-    from leap_avvp.figures.parsed import draw_parsed_video
-    from leap_avvp.figures.pick import pick_videos
-    from leap_avvp.figures.runs import open_run, parse_video
-    from leap_avvp.figures.summary import class_bars, error_bars, learning_curves
+    """Write the figures and print their paths.
 
-    folders = [arguments.run] + ([arguments.compare] if arguments.compare else [])
-    runs = [open_run(folder) for folder in folders]
+    Raises:
+        ConfigError: nothing to draw, ``--pick disagreement`` of one run, or an unknown video.
+        DataError: a folder that is not one of a finished run, or two runs of different videos.
+    """
+    videos, pick, summary = arguments.video or [], arguments.pick, arguments.summary
+    if not (videos or pick or summary):
+        raise ConfigError("visualize: expected --video ID, --pick or --summary, found none of them")
+    if pick == "disagreement" and arguments.compare is None:
+        raise ConfigError("--pick disagreement: expected a second run to compare with, found none; add --compare DIR")
+    from leap_avvp.figures.collection import picked_videos, summary_figures, video_figures
+    from leap_avvp.figures.runs import open_runs
+    from leap_avvp.figures.save import save_figure
+
+    # The baseline's row stands above that of the run in question.
+    folders = [arguments.run] if arguments.compare is None else [arguments.compare, arguments.run]
+    runs = open_runs(folders)
     out = arguments.out or arguments.run / "figures"
-    videos = [arguments.video] if arguments.video else []
-    if arguments.pick:
-        videos += pick_videos(runs, arguments.pick, arguments.count)
-    ordered = sorted(runs, key=lambda one: one.name == "LEAP")  # truth, MMIL, LEAP, as the paper has them
-    for video in dict.fromkeys(videos):
-        save_figure(draw_parsed_video(parse_video(ordered, video)), out / f"video_{video}")
-    if arguments.summary:
-        save_figure(class_bars(runs), out / "classes")
-        save_figure(error_bars(runs), out / "mistakes")
-        save_figure(learning_curves({f"{one.name} ({one.folder.name})": one.folder for one in runs}), out / "curves")
+    ids = list(dict.fromkeys([*videos, *(picked_videos(runs, pick, arguments.count) if pick else [])]))
+    for name, figure in [*video_figures(runs, ids), *(summary_figures(runs) if summary else [])]:
+        for path in save_figure(figure, out, name):
+            print(path)
     return 0
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as ``path.png`` and ``path.svg``."""
-    from leap_avvp.files import write_whole
-
-    for suffix in ("png", "svg"):
-        content = io.BytesIO()
-        # No date: the same figure gives the same bytes.
-        metadata = {"Date": None} if suffix == "svg" else None
-        figure.savefig(content, format=suffix, dpi=_DPI, metadata=metadata)
-        write_whole(path.with_name(f"{path.name}.{suffix}"), content.getvalue())
-    print(f"written: {path}{{.png,.svg}}")

@@ -1,27 +1,69 @@
-"""One look for each class, the same in every figure."""
+"""How each of the 25 event classes looks, in every figure: a colour, a hatch and a readable name."""
 
 from __future__ import annotations
 
+import dataclasses
+
 from leap_avvp.llp import CLASSES
 
-__all__ = ["class_colour", "class_hatch", "class_name"]
+__all__ = ["CLASS_STYLES", "KIND_STYLES", "RUN_STYLES", "ClassStyle", "RunStyle"]
 
-# Okabe and Ito's colours (told apart in every common colour-vision deficiency) and a grey; 25 classes need more, so
-# each round of them has a hatch of its own, and bars carry their class's name besides.
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
-_HATCHES = ("", "///", "...", "xx")
-
-
-def class_colour(index: int) -> str:
-    """Return the colour of a class."""
-    return _COLOURS[index % len(_COLOURS)]
-
-
-def class_hatch(index: int) -> str:
-    """Return the hatch of a class, which with its colour is its own."""
-    return _HATCHES[index // len(_COLOURS)]
+# Chosen by a search so that any two are at least 15 apart in CIELAB, and two of one hatch at least 21, in normal vision
+# and in simulated protanopia, deuteranopia and tritanopia. A column shares its hatch.
+_COLOURS = (
+    ("#3B769D", "#D862C4", "#D89D14", "#009D3B", "#FF624E"),
+    ("#B1B176", "#B1EB9D", "#27B1FF", "#C4C4FF", "#FFD83B"),
+    ("#B14E00", "#003BB1", "#D8EB76", "#9D4EC4", "#8976FF"),
+    ("#9DEBEB", "#B18976", "#890062", "#00FFC4", "#622789"),
+    ("#894E3B", "#623B3B", "#89B1B1", "#627676", "#891400"),
+)
+_HATCHES = ("", "///", "...", "\\\\\\", "xxx")
 
 
-def class_name(index: int) -> str:
-    """Return a class's name as people write it."""
-    return CLASSES[index].replace("_", " ")
+@dataclasses.dataclass(frozen=True)
+class ClassStyle:
+    """The looks of one event class, or of one kind of decision."""
+
+    name: str
+    """Readable, such as ``Frying (food)``."""
+    colour: str
+    """``#RRGGBB``"""
+    hatch: str
+    """As matplotlib writes hatches; empty for none."""
+
+    @property
+    def ink(self) -> str:
+        """Black or white, whichever is read better on the colour (WCAG's contrast)."""
+        channels = [int(self.colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"
+
+
+CLASS_STYLES: tuple[ClassStyle, ...] = tuple(
+    ClassStyle(name.replace("_", " "), _COLOURS[index // 5][index % 5], _HATCHES[index % 5])
+    for index, name in enumerate(CLASSES)
+)
+"""By class index."""
+
+KIND_STYLES: dict[str, ClassStyle] = {
+    "hit": ClassStyle("right", "#009E73", ""),
+    "missed": ClassStyle("missed", "#DDDDDD", "///"),
+    "wrong_modality": ClassStyle("wrong modality", "#56B4E9", "\\\\\\"),
+    "wrong_time": ClassStyle("wrong time", "#F0E442", "..."),
+    "wrong_both": ClassStyle("wrong modality and time", "#CC79A7", "xxx"),
+    "invented": ClassStyle("invented", "#D55E00", ""),
+}
+"""By the names of :class:`~leap_avvp.metrics.errors.DecisionCounts`, in the colours of Okabe and Ito."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStyle:
+    """The looks of one run beside another."""
+
+    colour: str
+    line: str
+
+
+RUN_STYLES = (RunStyle("#0072B2", "-"), RunStyle("#D55E00", "--"))
+"""Of a first and a second run, in the colours of Okabe and Ito."""

@@ -1,4 +1,4 @@
-"""Which videos are worth a look."""
+"""Which videos are worth a figure. Each function returns rows of (N, T, C) grids, the most telling first."""
 
 from __future__ import annotations
 
@@ -6,39 +6,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leap_avvp.errors import ConfigError, check_choice
-from leap_avvp.figures.runs import Run
+from leap_avvp.figures.parsing import Grids
 from leap_avvp.metrics import per_video_scores
 
-__all__ = ["PICKS", "pick_videos"]
-
-PICKS = ("overlapping", "disagreement", "worst")
+__all__ = ["disagreement", "overlapping", "worst"]
 
 
-def pick_videos(runs: list[Run], pick: str, count: int) -> list[str]:
-    """Return ids of test videos, the most telling first; of equals the first in the file.
+def overlapping(truth: Grids) -> list[int]:
+    """Return the videos in which events of different classes overlap in time, in hearing or in seeing.
 
-    ``overlapping``: most seconds in which different events are heard or seen at once. ``disagreement``: most cells
-    (second, class, modality) on which two runs differ. ``worst``: lowest mean of the ten scores, of the first run.
-
-    Raises:
-        ConfigError: an unknown name, or one run where two must disagree.
+    The longest overlap comes first: the sum, over both modalities and all seconds, of the events beyond the first.
     """
-    check_choice("--pick", pick, PICKS)
-    first = runs[0]
-    value: NDArray[np.float64]
-    if pick == "overlapping":
-        value = sum((grid.sum(axis=2) > 1).sum(axis=1) for grid in first.truth.values()).astype(np.float64)
-    elif pick == "disagreement":
-        if len(runs) < 2:
-            raise ConfigError("--pick disagreement: expected two runs; name the other with --compare DIR")
-        place = [runs[1].row(name) for name in first.test.video_ids]
-        value = np.zeros(len(place))
-        for name, grid in first.predictions.items():
-            value += (grid != runs[1].predictions[name][place]).sum(axis=(1, 2))
-    else:
-        grids = [*first.predictions.values(), *first.truth.values()]
-        scores = per_video_scores(*(torch.from_numpy(grid) for grid in grids))
-        value = -np.mean([score.numpy() for score in scores.values()], axis=0)
-    order = np.argsort(-value, kind="stable")[:count]
-    return [first.test.video_ids[row] for row in order]
+    beyond = [np.maximum(grid.sum(axis=2) - 1, 0).sum(axis=1) for grid in (truth.audio, truth.visual)]
+    return _most(beyond[0] + beyond[1])
+
+
+def disagreement(one: Grids, other: Grids) -> list[int]:
+    """Return the videos on which two predictions differ, the one with the most differing decisions first."""
+    return _most((one.audio ^ other.audio).sum(axis=(1, 2)) + (one.visual ^ other.visual).sum(axis=(1, 2)))
+
+
+def worst(prediction: Grids, truth: Grids) -> list[int]:
+    """Return all videos, the one with the lowest mean of its ten scores first."""
+    grids = (prediction.audio, prediction.visual, truth.audio, truth.visual)
+    scores = per_video_scores(*(torch.from_numpy(grid) for grid in grids))
+    mean = torch.stack(list(scores.values())).mean(dim=0)
+    return [int(row) for row in mean.argsort(stable=True)]
+
+
+def _most(values: NDArray[np.int64]) -> list[int]:
+    """Return the rows with a value above 0, the highest first; equal ones keep their order."""
+    order = np.argsort(-values, kind="stable")
+    return [int(row) for row in order if values[row] > 0]

@@ -1,8 +1,9 @@
-"""A finished run, opened again: its model, its test videos and what it says of them."""
+"""A folder of ``leap-avvp train`` as what figures need: its model, its videos, its predictions."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,100 +12,211 @@ import torch
 from numpy.typing import NDArray
 
 from leap_avvp.build import build_data, build_protocol
-from leap_avvp.data.datamodule import SplitDataset
-from leap_avvp.errors import DataError, nearest
+from leap_avvp.config import config_hash
+from leap_avvp.data.datamodule import LLPDataModule
+from leap_avvp.errors import ConfigError, DataError, nearest
 from leap_avvp.evaluate import load_checkpoint
-from leap_avvp.figures.parsed import Inside, ParsedVideo
+from leap_avvp.figures.parsing import MODALITIES, Grids, ParsedVideo, Parsing
 from leap_avvp.metrics import Protocol
-from leap_avvp.models import LEAPDecoder, VideoParser
+from leap_avvp.models import VideoParser
+from leap_avvp.scoring import read_predictions
+from leap_avvp.studies.collect import METRICS_FILE, RunRecord, read_record
 from leap_avvp.types import ParserOutput
 
-__all__ = ["Run", "open_run", "parse_video", "parser_output"]
+__all__ = ["Run", "labels_of", "open_runs", "parse_videos", "predictions_of", "truth_of"]
+
+_CHECKPOINT = Path("checkpoints") / "best.ckpt"
+_PREDICTIONS = "predictions_test.npz"
+_SPLITS = ("test", "val")  # with dense truth; the first is what a run predicts
+_CHUNK = 64
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Run:
-    """A run's folder, opened."""
+    """One finished training run."""
 
     folder: Path
+    label: str
+    """Names it in figures."""
+    record: RunRecord
     parser: VideoParser
+    """With the weights of the best epoch, in eval mode."""
     protocol: Protocol
-    test: SplitDataset
-    simulated: bool
-    predictions: dict[str, NDArray[np.bool_]]
-    """``audio`` and ``visual`` (N, T, C), in the order of the test videos."""
-
-    @property
-    def name(self) -> str:
-        """``LEAP`` or ``MMIL``."""
-        return type(self.parser.decoder).__name__.removesuffix("Decoder")
-
-    @property
-    def truth(self) -> dict[str, NDArray[np.bool_]]:
-        """``audio`` and ``visual`` (N, T, C)."""
-        return {name: self.test.tensors[f"target_{name}"].bool().cpu().numpy() for name in ("audio", "visual")}
-
-    def row(self, video_id: str) -> int:
-        """Return the place of a video.
-
-        Raises:
-            DataError: it is not a test video of this run, with the ids that look like it.
-        """
-        if video_id not in self.test.video_ids:
-            near = ", ".join(nearest(video_id, self.test.video_ids)) or f"{self.test.video_ids[0]}, ..."
-            raise DataError(
-                f"--video: {video_id!r} is not among the {len(self.test)} test videos of {self.folder}: {near}"
-            )
-        return self.test.video_ids.index(video_id)
+    data: LLPDataModule
+    """As the run's own config builds it; simulated videos are made again."""
 
 
-def open_run(folder: Path) -> Run:
-    """Open the folder of a finished ``leap-avvp train``.
+def open_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
+    """Read one run, or several that parsed the same test videos.
 
     Raises:
-        DataError: a file of it is missing or damaged.
+        DataError: a folder is not one of a finished run, its files do not belong together, or the runs' videos differ.
     """
-    if not (folder / "metrics.json").is_file():
-        raise DataError(f"{folder}: no finished run: expected metrics.json, which `leap-avvp train` writes at its end")
-    parser, config = load_checkpoint(folder / "checkpoints" / "best.ckpt")
-    data = build_data(config)
-    test = data.dataset("test")
-    path = folder / "predictions_test.npz"
-    try:
-        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
-            ids, audio, visual = (file[name] for name in ("video_id", "audio", "visual"))
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    place = {str(name): row for row, name in enumerate(ids)}
-    if set(place) != set(test.video_ids):
-        raise DataError(f"{path}: expected the {len(test)} test videos of the run's data, found {len(place)} others")
-    order = [place[name] for name in test.video_ids]
-    said = {"audio": audio[order].astype(np.bool_), "visual": visual[order].astype(np.bool_)}
-    return Run(folder, parser, build_protocol(config), test, data.source.name == "simulated", said)
-
-
-def parser_output(run: Run, row: int) -> ParserOutput:
-    """Return what the run's model computes for one test video."""
-    batch: Any = run.test[[row]]
-    with torch.inference_mode():
-        out: ParserOutput = run.parser(audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"])
-    return out
-
-
-def parse_video(runs: list[Run], video_id: str) -> ParsedVideo:
-    """Parse a video with each run; what is inside comes from the first LEAP among them."""
-    first = runs[0]
-    truth = {name: grid[first.row(video_id)] for name, grid in first.truth.items()}
-    predictions: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    inside = None
-    for run in runs:
-        row = run.row(video_id)
-        name = run.name if run.name not in predictions else f"{run.name} ({len(predictions) + 1})"
-        predictions[name] = {key: grid[row] for key, grid in run.predictions.items()}
-        if inside is None and isinstance(run.parser.decoder, LEAPDecoder):
-            out = parser_output(run, row)
-            inside = Inside(
-                {key: out[f"{key}_attention"][0].mean(dim=0).numpy() for key in ("audio", "visual")},
-                {key: out[f"segment_{key}_prob"][0].numpy() for key in ("audio", "visual")},
+    records = [_record(folder) for folder in folders]
+    runs: list[Run] = []
+    for folder, record, label in zip(folders, records, labels_of([record.config for record in records]), strict=True):
+        parser, config = load_checkpoint(folder / _CHECKPOINT)
+        if config_hash(config) != record.config_hash:
+            raise DataError(
+                f"{folder / _CHECKPOINT}: expected the configuration of {METRICS_FILE}, {record.config_hash}, found "
+                f"{config_hash(config)}; train again in a folder of its own"
             )
-    return ParsedVideo(video_id, truth, predictions, inside, first.simulated)
+        # Two runs mostly share their data, which may take minutes to load.
+        same = [run.data for run in runs if run.record.config["data"] == record.config["data"]]
+        runs.append(Run(folder, label, record, parser, build_protocol(config), same[0] if same else build_data(config)))
+    for run in runs[1:]:
+        _check_same_videos(runs[0], run)
+    return tuple(runs)
+
+
+def _record(folder: Path) -> RunRecord:
+    if not (folder / METRICS_FILE).is_file():
+        raise DataError(f"{folder}: expected the folder of a finished `leap-avvp train`, found no {METRICS_FILE} in it")
+    return read_record(folder / METRICS_FILE)
+
+
+def _check_same_videos(one: Run, other: Run) -> None:
+    if one.data is other.data:
+        return
+    ours, theirs = truth_of(one), truth_of(other)
+    if ours.video_ids != theirs.video_ids or any(
+        not np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in MODALITIES
+    ):
+        raise DataError(
+            f"{other.folder}: expected the test videos of {one.folder} ({len(ours.video_ids)} of "
+            f"{one.data.source.name}), found others ({len(theirs.video_ids)} of {other.data.source.name}); "
+            "compare runs of the same data"
+        )
+
+
+def labels_of(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name runs by their decoders, ``LEAP`` or ``MMIL``; where those are equal, also by what else differs first."""
+    names = [_part(config, "decoder") for config in configs]
+    if len(set(names)) == len(names):
+        return names
+    leaves = [_leaves(config) for config in configs]
+    for key in leaves[0]:
+        values = [own.get(key) for own in leaves]
+        if len(set(values)) == len(values):
+            group, _, last = key.rpartition(".")
+            what = [_part(config, group) if last == "_target_" else f"{last}={value}" for config, value in
+                    zip(configs, values, strict=True)]  # fmt: skip
+            return [f"{name} ({detail})" for name, detail in zip(names, what, strict=True)]
+    return [f"{name} {number}" for number, name in enumerate(names, start=1)]
+
+
+def _part(config: Mapping[str, Any], group: str) -> str:
+    target = str(config.get(group, {}).get("_target_", group)).rpartition(".")[2]
+    return {"MMPyramid": "MM-Pyramid"}.get(target, target.removesuffix("Decoder") or target)
+
+
+def _leaves(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what may change a number, the model first and the seed last."""
+    groups = ("encoder", "decoder", "label_embedding", "loss", "data", "optimizer", "scheduler", "trainer", "protocol")
+    return {
+        key: str(value) for group in (*groups, "seed") if group in config for key, value in _walk(config[group], group)
+    }
+
+
+def _walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _walk(value, f"{path}.{key}")
+    else:
+        yield path, node
+
+
+def truth_of(run: Run, split: str = "test") -> Grids:
+    """Return the dense truth of a split with some."""
+    dataset = run.data.dataset(split)
+    audio, visual = (dataset.tensors[f"target_{name}"].bool().numpy() for name in MODALITIES)
+    return Grids(list(dataset.video_ids), audio, visual)
+
+
+def predictions_of(run: Run) -> Grids:
+    """Return what the run predicted of the test split, from its file, in the order of the split.
+
+    Raises:
+        DataError: the file is missing or damaged, or holds other videos.
+    """
+    path = run.folder / _PREDICTIONS
+    names, audio, visual = read_predictions(path)
+    ids = run.data.dataset("test").video_ids
+    if sorted(names) != sorted(ids):
+        raise DataError(
+            f"{path}: expected the {len(ids)} test videos of the run's own data, found {len(names)} videos, not the "
+            "same; were data added or taken away since the training?"
+        )
+    place = {name: row for row, name in enumerate(names)}
+    order = [place[name] for name in ids]
+    return Grids(list(ids), audio[order], visual[order])
+
+
+def parse_videos(runs: Sequence[Run], video_ids: Sequence[str]) -> list[ParsedVideo]:
+    """Parse videos of the test or the validation split with each run's model.
+
+    Raises:
+        ConfigError: no such video; the message names those that look like it.
+    """
+    split = _split_of(runs[0], video_ids)
+    truth = truth_of(runs[0], split)
+    rows = [truth.video_ids.index(name) for name in video_ids]
+    parsings = [list(_parse(run, split, rows)) for run in runs]
+    return [
+        ParsedVideo(
+            video_id=name,
+            data_source=runs[0].data.source.name,
+            truth={"audio": truth.audio[row], "visual": truth.visual[row]},
+            parsings=tuple(own[index] for own in parsings),
+            protocols=tuple(run.protocol.name for run in runs),
+        )
+        for index, (name, row) in enumerate(zip(video_ids, rows, strict=True))
+    ]
+
+
+def _split_of(run: Run, video_ids: Sequence[str]) -> str:
+    known: list[str] = []
+    for split in _SPLITS:
+        ids = run.data.dataset(split).video_ids
+        if set(video_ids) <= set(ids):
+            return split
+        known += ids
+    unknown = [name for name in video_ids if name not in known]
+    if not unknown:
+        raise ConfigError("--video: expected videos of one split, found some of test and some of val")
+    near = nearest(unknown[0], known)
+    raise ConfigError(
+        f"--video: expected an id of the {' or '.join(_SPLITS)} split of {run.folder}, found {unknown[0]!r}"
+        f"{'; nearest: ' + ', '.join(near) if near else ''}"
+    )
+
+
+def _parse(run: Run, split: str, rows: Sequence[int]) -> Iterator[Parsing]:
+    dataset = run.data.dataset(split)
+    thresholds = {
+        "audio": run.protocol.segment_threshold_audio,
+        "visual": run.protocol.segment_threshold_visual,
+    }
+    threshold = {name: run.protocol.segment_threshold if own is None else own for name, own in thresholds.items()}
+    for start in range(0, len(rows), _CHUNK):
+        batch = dataset[list(rows[start : start + _CHUNK])]
+        with torch.inference_mode():
+            out: ParserOutput = run.parser(audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"])
+            said = dict(zip(MODALITIES, run.protocol.apply(out), strict=True))
+        for index in range(len(batch["video_id"])):
+            yield Parsing(
+                label=run.label,
+                events={name: grid[index].numpy() for name, grid in said.items()},
+                probability={name: out[f"segment_{name}_prob"][index].T.numpy() for name in MODALITIES},
+                attention=_attention(out, index),
+                threshold=threshold,
+            )
+
+
+def _attention(out: ParserOutput, index: int) -> dict[str, NDArray[np.float32]] | None:
+    if out.audio_attention is None or out.visual_attention is None:
+        return None
+    return {
+        "audio": out.audio_attention[index].mean(dim=0).numpy(),
+        "visual": out.visual_attention[index].mean(dim=0).numpy(),
+    }

@@ -1,148 +1,177 @@
-"""Figures of a whole run: learning curves, F1 by class, kinds of mistakes."""
+"""Bars over a whole split: F1 of each class, and the kinds of mistakes in hearing and in seeing."""
 
 from __future__ import annotations
 
-import csv
+import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from torch import Tensor
 
-from leap_avvp.callbacks import HISTORY_FILE
-from leap_avvp.errors import DataError
-from leap_avvp.figures.palette import class_name
-from leap_avvp.figures.runs import Run
-from leap_avvp.llp import NUM_CLASSES
-from leap_avvp.metrics.errors import ERROR_KINDS, error_counts
-from leap_avvp.metrics.per_class import per_class_f1
+from leap_avvp.errors import ConfigError
+from leap_avvp.figures.palette import CLASS_STYLES, KIND_STYLES, RUN_STYLES
+from leap_avvp.figures.parsing import MODALITIES
+from leap_avvp.figures.save import HATCH_WIDTH, mark_source
+from leap_avvp.metrics.errors import DecisionCounts
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["class_bars", "error_bars", "learning_curves", "read_curves"]
+__all__ = ["error_bars", "per_class_bars"]
 
-_COLOURS = ("#0072B2", "#D55E00")
-_KINDS = dict(zip(ERROR_KINDS, ("#009E73", "#E69F00", "#CC79A7", "#D55E00", "#999999"), strict=True))
-
-
-def _figure(width: float, height: float, title: str) -> Figure:
-    from matplotlib.figure import Figure  # here: the font cache alone costs seconds
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, fontsize=9)
-    return figure
+_FONT = 7
 
 
-def _title(runs: Sequence[Run], what: str) -> str:
-    return f"{what}{' (SIMULATED data)' if any(run.simulated for run in runs) else ''}"
+def per_class_bars(
+    runs: Mapping[str, Mapping[str, Tensor]],
+    data_source: str,
+    names: Sequence[str] = ("segment/audio", "segment/visual"),
+) -> Figure:
+    """Draw the F1 of each class of one or two runs; of two also the second less the first.
 
-
-def read_curves(folder: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """Return steps and values of every scalar in a run's ``history.csv``.
+    Args:
+        runs: by label, what :func:`~leap_avvp.metrics.per_class.per_class_f1` returns, (C,) in percent.
+        data_source: ``llp`` or ``simulated``, which the figure says.
+        names: scores to draw, of :data:`~leap_avvp.metrics.per_class.PER_CLASS_NAMES`.
 
     Raises:
-        DataError: there is none, or it is damaged.
+        ConfigError: no run, or more than two.
     """
-    path = folder / HISTORY_FILE
-    curves: dict[str, tuple[list[int], list[float]]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                for name, text in row.items():
-                    if name not in ("step", "epoch") and text:
-                        steps, values = curves.setdefault(name, ([], []))
-                        steps.append(int(row["step"]))
-                        values.append(float(text))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: no curves to read ({error})") from error
-    return curves
+    from matplotlib.figure import Figure
+
+    _check_number(runs)
+    compared = len(runs) == 2
+    widths = [3.0, 1.3] if compared else [3.0]
+    figure = Figure(figsize=(7.2, 0.9 + 25 * (0.22 if compared else 0.17)), layout="constrained")
+    axes = figure.subplots(1, len(names) * len(widths), sharey=True, squeeze=False, width_ratios=widths * len(names))[0]
+    for number, name in enumerate(names):
+        own = {label: scores[name].tolist() for label, scores in runs.items()}
+        _scores(axes[number * len(widths)], name, own)
+        if compared:
+            _differences(axes[number * len(widths) + 1], own)
+    axes[0].set_yticks(range(len(CLASS_STYLES)), [style.name for style in CLASS_STYLES])
+    axes[0].set_ylim(len(CLASS_STYLES) - 0.4, -0.6)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=8)
+    figure.supxlabel(
+        "F1 of each class over all videos of the split; the published scores are means over videos instead",
+        fontsize=6.5,
+    )
+    mark_source(figure, data_source)
+    return figure
 
 
-def learning_curves(folders: Mapping[str, Path]) -> Figure:
-    """Draw the total loss of training and the validation score of each run against its steps."""
-    figure = _figure(7.2, 2.6, "Learning curves")
-    axes = figure.subplots(1, 2)
-    for (name, folder), colour in zip(folders.items(), _COLOURS, strict=False):
-        curves = read_curves(folder)
-        for axis, key in zip(axes, ("train/loss/total", "val/segment/type_av"), strict=True):
-            steps, values = curves.get(key, ([], []))
-            axis.plot(
-                steps, values, color=colour, label=name, marker="o" if key.startswith("val") else "", markersize=3
+def _check_number(runs: Mapping[str, object]) -> None:
+    if not 1 <= len(runs) <= len(RUN_STYLES):
+        raise ConfigError(f"bars: expected 1 to {len(RUN_STYLES)} runs, found {len(runs)}")
+
+
+def _scores(axis: Axes, name: str, runs: Mapping[str, Sequence[float]]) -> None:
+    thickness = 0.8 / len(runs)
+    for number, (label, values) in enumerate(runs.items()):
+        style = RUN_STYLES[number]
+        places = [row + (number - (len(runs) - 1) / 2) * thickness for row in range(len(values))]
+        axis.barh(
+            places, [0 if math.isnan(value) else value for value in values], height=thickness, color=style.colour,
+            label=label,
+        )  # fmt: skip
+        for place, value in zip(places, values, strict=True):
+            text = "absent" if math.isnan(value) else f"{value:.0f}"
+            axis.text(
+                1 if math.isnan(value) else value + 1, place, text, va="center_baseline", fontsize=5.5, color="0.3"
             )
-    for axis, heading in zip(axes, ("mean training loss of the epoch", "validation, segment Type@AV (%)"), strict=True):
-        axis.set_xlabel("step", fontsize=7)
-        axis.set_title(heading, fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.grid(color="0.9", linewidth=0.5)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, fontsize=7)
-    return figure
+    axis.set_xlim(0, 112)
+    axis.set_xticks([0, 25, 50, 75, 100])
+    _dress(axis, f"{name.replace('/', ', ')}: F1 (%)")
 
 
-def _f1(run: Run) -> dict[str, np.ndarray]:
-    grids = [*run.predictions.values(), *run.truth.values()]
-    return {name: value.numpy() for name, value in per_class_f1(*(torch.from_numpy(grid) for grid in grids)).items()}
+def _differences(axis: Axes, runs: Mapping[str, Sequence[float]]) -> None:
+    (first, one), (second, other) = runs.items()
+    differences = [b - a for a, b in zip(one, other, strict=True)]  # NaN where a class is absent from either
+    known = [0 if math.isnan(value) else value for value in differences]
+    axis.barh(range(len(known)), known, height=0.6, color=[RUN_STYLES[value >= 0].colour for value in known])
+    axis.axvline(0, color="black", linewidth=0.6)
+    reach = max(10.0, *(abs(value) for value in known)) * 2.2
+    for row, value in enumerate(differences):
+        if math.isnan(value):
+            continue
+        side = 1 if value >= 0 else -1
+        axis.annotate(
+            f"{value:+.0f}" if round(value) else "0", (value, row), xytext=(2 * side, 0), textcoords="offset points",
+            ha="left" if side > 0 else "right", va="center_baseline", fontsize=5.5, color="0.3",
+        )  # fmt: skip
+    axis.set_xlim(-reach, reach)
+    _dress(axis, f"{second} - {first}")
 
 
-def class_bars(runs: Sequence[Run]) -> Figure:
-    """Draw the segment-level F1 of each class, and with two runs the difference of the first from the second."""
-    figure = _figure(7.2, 4.6, _title(runs, "Segment-level F1 of each class over the test split (%)"))
-    scores = [_f1(run) for run in runs]
-    columns = 4 if len(runs) == 2 else 2
-    axes = figure.subplots(1, columns, sharey=True, width_ratios=[2, 1, 2, 1][:columns] if columns == 4 else None)
-    places = np.arange(NUM_CLASSES)
-    step = 2 if len(runs) == 2 else 1
-    for index, name in enumerate(("audio", "visual")):
-        axis = axes[index * step]
-        for place, (run, score, colour) in enumerate(zip(runs, scores, _COLOURS, strict=False)):
-            height = 0.8 / len(runs)
-            label = run.name if len({r.name for r in runs}) == len(runs) else f"{run.name} ({place + 1})"
-            values = np.nan_to_num(score[f"segment/{name}"])
-            axis.barh(places + (place - (len(runs) - 1) / 2) * height, values, height, color=colour, label=label)
-        axis.set_xlim(0, 100)
-        axis.set_title("audible" if name == "audio" else "visible", fontsize=8)
-        if len(runs) == 2:
-            gap = scores[0][f"segment/{name}"] - scores[1][f"segment/{name}"]
-            colours = [_COLOURS[0] if value >= 0 else _COLOURS[1] for value in gap]
-            axes[index * step + 1].barh(places, np.nan_to_num(gap), 0.7, color=colours)
-            axes[index * step + 1].axvline(0, color="0.3", linewidth=0.6)
-            axes[index * step + 1].set_title("difference", fontsize=8)
-    axes[0].set_yticks(places, [class_name(label) for label in range(NUM_CLASSES)])
-    axes[0].set_ylim(NUM_CLASSES - 0.5, -0.5)
-    axes[0].legend(frameon=False, fontsize=6.5, ncols=2, loc="lower left", bbox_to_anchor=(0, 1.05))
-    for axis in axes:
-        axis.tick_params(labelsize=6.5, length=2)
-        axis.grid(axis="x", color="0.9", linewidth=0.5)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
-def error_bars(runs: Sequence[Run]) -> Figure:
-    """Draw for each run and modality how many cells are right, and of which kind the mistakes are."""
-    figure = _figure(7.2, 0.9 + 0.42 * 2 * len(runs), _title(runs, "Segments said or missed, by kind of mistake"))
-    axis = figure.subplots()
-    labels: list[str] = []
-    for number, run in enumerate(runs):
-        found = error_counts(*(torch.from_numpy(grid) for grid in (*run.predictions.values(), *run.truth.values())))
-        for modality, counts in found.items():
-            left = 0
-            for kind, count in counts.items():
-                axis.barh(len(labels), count, left=left, height=0.72, color=_KINDS[kind], label=_once(labels, kind))
-                if count > 0.03 * sum(counts.values()):
-                    axis.text(left + count / 2, len(labels), f"{count:,}", ha="center", va="center", fontsize=6.5)
-                left += count
-            labels.append(f"{run.name}{f' ({number + 1})' if len(runs) > 1 else ''}, {modality}")
-    axis.set_yticks(range(len(labels)), labels, fontsize=7)
-    axis.invert_yaxis()
-    axis.tick_params(axis="x", labelsize=7)
-    axis.set_xlabel("cells: seconds x classes", fontsize=7)
+def _dress(axis: Axes, title: str) -> None:
+    axis.set_title(title, fontsize=_FONT + 0.5)
+    axis.tick_params(labelsize=_FONT, length=2)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color="0.9", linewidth=0.4)
+    axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=7, ncols=len(ERROR_KINDS), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def error_bars(runs: Mapping[str, Mapping[str, DecisionCounts]], data_source: str) -> Figure:
+    """Draw the kinds of decisions on segments, audio against visual, as shares of what is true and of what is said.
+
+    Left, of the events that are true: found or missed. Right, of those that are said: right, or wrong in one of four
+    ways. Silence where nothing is, nearly all of the decisions, is left out.
+
+    Args:
+        runs: by label, what :func:`~leap_avvp.metrics.errors.decision_counts` returns.
+        data_source: ``llp`` or ``simulated``, which the figure says.
+
+    Raises:
+        ConfigError: no run, or more than two.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    _check_number(runs)
+    rows = {f"{label}: {name}": counts[name] for name in MODALITIES for label, counts in runs.items()}
+    figure = Figure(figsize=(7.2, 1.2 + 0.32 * len(rows)), layout="constrained")
+    true, said = figure.subplots(1, 2, sharey=True)
+    with rc_context({"hatch.linewidth": HATCH_WIDTH}):
+        for row, counts in enumerate(rows.values()):
+            _stack(true, row, counts, ("hit", "missed"))
+            _stack(said, row, counts, ("hit", "wrong_modality", "wrong_time", "wrong_both", "invented"))
+    true.set_yticks(range(len(rows)), list(rows))
+    true.set_ylim(len(rows) - 0.4, -0.6)
+    for axis, title in ((true, "of the true segments (%)"), (said, "of the predicted segments (%)")):
+        axis.set_xlim(0, 100)
+        _dress(axis, title)
+    found = {
+        label: handle for axis in (true, said) for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        found.values(), found.keys(), loc="outside lower center", ncols=len(found), frameon=False, fontsize=_FONT
+    )
+    figure.suptitle("Decisions by kind", fontsize=8, x=0.01, ha="left")
+    mark_source(figure, data_source)
     return figure
 
 
-def _once(labels: list[str], kind: str) -> str:
-    return f"_{kind}" if labels else kind.replace("_", " ")
+def _stack(axis: Axes, row: int, counts: DecisionCounts, kinds: Sequence[str]) -> None:
+    """Draw one row of shares, which sum to 100 percent; a row of nothing stays empty and says so."""
+    numbers = {kind: int(getattr(counts, kind).sum()) for kind in kinds}
+    whole = sum(numbers.values())
+    if whole == 0:
+        axis.text(1, row, "none", va="center_baseline", fontsize=_FONT, color="0.3")
+        return
+    left = 0.0
+    for kind, number in numbers.items():
+        style, share = KIND_STYLES[kind], 100 * number / whole
+        name = style.name if style.name not in axis.get_legend_handles_labels()[1] else "_nolegend_"
+        axis.barh(
+            row, share, left=left, height=0.7, color=style.colour, hatch=style.hatch, edgecolor=(0, 0, 0, 0.45),
+            linewidth=0, label=name,
+        )  # fmt: skip
+        if share >= 6:
+            axis.text(
+                left + share / 2, row, f"{share:.0f}", ha="center", va="center_baseline", fontsize=_FONT,
+                color=style.ink, bbox={"facecolor": style.colour, "edgecolor": "none", "pad": 0.5},
+            )  # fmt: skip
+        left += share

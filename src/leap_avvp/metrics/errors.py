@@ -1,27 +1,52 @@
-"""What kind of mistakes a parser makes: missed, invented, in the wrong modality, at the wrong time."""
+"""What kinds of mistakes a parser makes, in hearing and in seeing: every segment-level decision has one kind."""
 
 from __future__ import annotations
 
-import torch
+from typing import NamedTuple
+
 from torch import Tensor
 
 from leap_avvp.metrics.functional import validate_grids
 
-__all__ = ["ERROR_KINDS", "error_counts"]
-
-ERROR_KINDS = ("correct", "wrong_time", "wrong_modality", "invented", "missed")
-"""In the order of the bars of a figure; the first four share out what was said, ``missed`` counts what was not."""
+__all__ = ["ERROR_KINDS", "DecisionCounts", "decision_counts"]
 
 
-def error_counts(
+class DecisionCounts(NamedTuple):
+    """How many decisions of one modality are of each kind, each (C,) int64; their sum is videos x segments.
+
+    A decision is one (video, segment, class): said or not said. The kinds are disjoint and exhaustive; "here" is the
+    modality that is counted, "there" the other one.
+    """
+
+    hit: Tensor
+    """True here, and said."""
+    silent: Tensor
+    """Not true here, and not said."""
+    missed: Tensor
+    """True here, not said."""
+    wrong_modality: Tensor
+    """Said, not true here, but true there in that very segment."""
+    wrong_time: Tensor
+    """Said, true in that segment neither here nor there, but true here in another segment of the video."""
+    wrong_both: Tensor
+    """Said, never true here, but true there in another segment of the video only: wrong modality and wrong time."""
+    invented: Tensor
+    """Said, and true nowhere in the video."""
+
+    @property
+    def correct(self) -> Tensor:
+        """(C,) decisions that agree with the truth: hits, and silence where nothing is."""
+        return self.hit + self.silent
+
+
+ERROR_KINDS = DecisionCounts._fields[2:]
+"""Names of the kinds that are mistakes."""
+
+
+def decision_counts(
     pred_audio: Tensor, pred_visual: Tensor, target_audio: Tensor, target_visual: Tensor
-) -> dict[str, dict[str, int]]:
-    """Return by modality how many (video, segment, class) cells are of each of :data:`ERROR_KINDS`.
-
-    A cell that is said and true is ``correct``. One that is said and not true is ``wrong_modality`` where the class
-    occurs just then in the other modality only, else ``wrong_time`` where it occurs in this modality at another segment
-    of the video, else ``invented``. So a class that is only seen, yet said to be heard at a segment at which it is not
-    even seen, is invented. ``missed`` is true and not said.
+) -> dict[str, DecisionCounts]:
+    """Count the decisions of each kind by class, under ``audio`` and ``visual``.
 
     Args:
         pred_audio: (B, T, C) boolean, what is predicted to be heard.
@@ -35,15 +60,24 @@ def error_counts(
     validate_grids(
         pred_audio=pred_audio, pred_visual=pred_visual, target_audio=target_audio, target_visual=target_visual
     )
-    counts = {}
-    for name, said, true, other in (
-        ("audio", pred_audio, target_audio, target_visual),
-        ("visual", pred_visual, target_visual, target_audio),
-    ):
-        wrong = said & ~true
-        across = wrong & other
-        early_or_late = wrong & ~other & true.any(dim=1, keepdim=True)
-        kinds = (said & true, early_or_late, across, wrong & ~across & ~early_or_late, true & ~said)
-        totals = torch.stack([kind.sum() for kind in kinds]).tolist()
-        counts[name] = dict(zip(ERROR_KINDS, (int(total) for total in totals), strict=True))
-    return counts
+    return {
+        "audio": _count(pred_audio, target_audio, target_visual),
+        "visual": _count(pred_visual, target_visual, target_audio),
+    }
+
+
+def _count(said: Tensor, here: Tensor, there: Tensor) -> DecisionCounts:
+    false = said & ~here
+    wrong_modality = false & there
+    elsewhere = false & ~there  # true in this segment neither here nor there
+    ever_here, ever_there = here.any(dim=1, keepdim=True), there.any(dim=1, keepdim=True)  # (B, 1, C)
+    kinds = (
+        said & here,
+        ~said & ~here,
+        ~said & here,
+        wrong_modality,
+        elsewhere & ever_here,
+        elsewhere & ~ever_here & ever_there,
+        elsewhere & ~ever_here & ~ever_there,
+    )
+    return DecisionCounts(*(kind.sum(dim=(0, 1)) for kind in kinds))

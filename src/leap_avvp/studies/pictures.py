@@ -37,29 +37,18 @@ def _with(records: Iterable[RunRecord], part: str, name: str) -> list[RunRecord]
 
 
 def run_pictures(pair: tuple[RunRecord, RunRecord]) -> tuple[list[tuple[str, bytes]], str]:
-    """Return captions and PNGs of parsed videos, classes, mistakes and curves, and what could not be drawn."""
-    from leap_avvp.figures.parsed import draw_parsed_video  # these bring torch and Matplotlib
-    from leap_avvp.figures.pick import pick_videos
-    from leap_avvp.figures.runs import open_run, parse_video
-    from leap_avvp.figures.summary import class_bars, error_bars, learning_curves
+    """Return captions and PNGs of parsed videos, classes, mistakes and curves; or none, and why."""
+    from leap_avvp.figures.collection import picked_videos, summary_figures, video_figures  # torch and Matplotlib
+    from leap_avvp.figures.runs import open_runs
 
+    leap, mmil = pair
     try:
-        leap, mmil = (open_run(record.path.parent) for record in pair)
-        found: list[tuple[str, Figure]] = []
-        for pick in ("overlapping", "disagreement"):
-            for video in pick_videos([leap, mmil], pick, 1):
-                caption = f"{pick}: {video}"
-                found.append((caption, draw_parsed_video(parse_video([mmil, leap], video))))
-        found.append(("F1 of each class", class_bars([leap, mmil])))
-        found.append(("kinds of mistakes", error_bars([mmil, leap])))
+        runs = open_runs([mmil.path.parent, leap.path.parent])
+        ids = [picked_videos(runs, pick, 1)[0] for pick in ("overlapping", "disagreement")]
+        figures = [*video_figures(runs, list(dict.fromkeys(ids))), *summary_figures(runs)]
+        return [(name.replace("_", " "), _png(figure)) for name, figure in figures], ""
     except LeapError as error:
         return [], str(error)
-    problem = ""
-    try:
-        found.append(("learning curves", learning_curves({"LEAP": leap.folder, "MMIL": mmil.folder})))
-    except LeapError as error:
-        problem = str(error)
-    return [(caption, _png(figure)) for caption, figure in found], problem
 
 
 def _png(figure: Figure) -> bytes:
