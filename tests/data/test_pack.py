@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -169,6 +169,7 @@ def test_a_set_can_be_taken_along_alone(root: Path, tmp_path: Path) -> None:
 
 
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(1, 255), which=st.integers(0, 10**6))
+@example(place=0.5, value=41, which=212)  # a space of a .npy header, which means as much as a tab
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_byte_anywhere_is_found(
     tmp_path_factory: pytest.TempPathFactory,

@@ -35,7 +35,7 @@ __all__ = [
     "write_header",
 ]
 
-PACK_FORMAT = "leap-avvp/packed/1"
+PACK_FORMAT = "leap-avvp/packed/2"
 HEADER = "header.json"
 BLOCK = 256
 """Videos whose bytes share one checksum; also the unit of resuming."""
@@ -50,6 +50,8 @@ class PackedArray:
     shape: tuple[int, ...]
     sha256: tuple[str, ...]
     """One for each block of videos."""
+    head_sha256: str
+    """Of the bytes before the data."""
 
     def open(self, folder: Path) -> NDArray[Any]:
         """Map the file into memory; its pages are read when they are used.
@@ -61,6 +63,8 @@ class PackedArray:
         try:
             with path.open("rb") as file:
                 header = read_npy_header(file)
+                file.seek(0)
+                head = file.read(header.data_offset)
             size = path.stat().st_size
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -72,6 +76,8 @@ class PackedArray:
             raise damaged(
                 folder, f"{self.file}: expected {header.data_offset + header.data_bytes:,} bytes, found {size:,}"
             )
+        if hashlib.sha256(head).hexdigest() != self.head_sha256:
+            raise damaged(folder, f"{self.file}: the checksum of its header does not fit")
         # "c": torch wants arrays that could be written; nothing is, and no page is copied until it would be.
         return np.memmap(path, dtype=header.dtype, mode="c", offset=header.data_offset, shape=header.shape)
 
@@ -177,7 +183,7 @@ def read_header(folder: Path) -> PackHeader:
     del content["format"]
     arrays = {
         split: {
-            name: PackedArray(str(a["file"]), str(a["dtype"]), tuple(a["shape"]), tuple(a["sha256"]))
+            name: PackedArray(str(a["file"]), str(a["dtype"]), tuple(a["shape"]), tuple(a["sha256"]), a["head_sha256"])
             for name, a in named.items()
         }
         for split, named in content.pop("arrays").items()

@@ -101,7 +101,9 @@ class _Column:
             return np.frombuffer(file.read((place.stop - place.start) * self.stride), dtype=np.uint8)
 
     def finished(self, sha256: Iterator[str]) -> PackedArray:
-        return PackedArray(self.path.name, self.dtype.str, self.shape, tuple(sha256))
+        with self.path.open("rb") as file:
+            head = hashlib.sha256(file.read(self.offset)).hexdigest()
+        return PackedArray(self.path.name, self.dtype.str, self.shape, tuple(sha256), head)
 
 
 def _unwritable(path: Path, error: OSError) -> DataError:
