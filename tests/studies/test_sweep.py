@@ -231,6 +231,19 @@ def test_process_tees_errors_and_returns_the_exit_code(tmp_path: Path, capfd: py
     assert rest == ["λ wrong", "# exit code 3"]
 
 
+def test_lines_of_both_streams_stay_whole_in_the_log(tmp_path: Path) -> None:
+    script = (
+        "import os, time\n"
+        "for stream, text in ((1, 'epoch 1'), (2, 'error: trou'), (1, ' of 2\\n'), (2, 'ble\\nlast'), (1, 'rest')):\n"
+        "    os.write(stream, text.encode())\n"
+        "    time.sleep(0.1)\n"
+    )
+    cell = _process(tmp_path, script)
+    assert ProcessRunner(jobs=2)(cell) == 0
+    lines = (cell.folder / "reproduce.log").read_text().splitlines()
+    assert {"epoch 1 of 2", "error: trouble", "last", "rest"} <= set(lines)
+
+
 def test_the_lock_outlives_the_sweep_while_a_training_runs(tmp_path: Path) -> None:
     cell = _process(tmp_path, "import time; print('up', flush=True); time.sleep(30)")
     with folder_lock(tmp_path) as lock:

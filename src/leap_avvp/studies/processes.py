@@ -128,14 +128,17 @@ def _tee(stream: IO[bytes], log: Path, target: IO[str], head: str, keep: tuple[s
     with stream, log.open("a", encoding="utf-8") as file:
         while chunk := stream.read1(65536):  # type: ignore[attr-defined]
             text = decoder.decode(chunk)
-            file.write(text)
+            *lines, rest = (rest + text).split("\n")
+            # Whole lines only: the other stream writes to the same log.
+            file.write("".join(f"{line}\n" for line in lines))
             file.flush()
             if head:
-                *lines, rest = (rest + text).split("\n")
                 text = "".join(f"{head}{line}\n" for line in lines if keep is None or line.startswith(keep))
             target.write(text)
             target.flush()
-        if rest and keep is None:
+        if rest:
+            file.write(f"{rest}\n")
+        if rest and head and keep is None:
             target.write(f"{head}{rest}\n")
 
 
