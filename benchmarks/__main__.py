@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="leap-avvp-bench-") as name:
         folder = Path(name)
         parts = {
-            "step": lambda: train_step(report, 1 if small else 9, 4 if small else 32),
+            "step": lambda: train_step(report, 1 if small else 7, 4 if small else 32),
             "evaluation": lambda: evaluation(report, 2 if small else 150),
             "inputs": lambda: input_pipeline(report, folder, 96 if small else 960),
             "memory": lambda: memory(report, folder, 300 if small else 10_000, 1 if small else 3),
