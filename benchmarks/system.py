@@ -44,8 +44,9 @@ def write_random_set(folder: Path, videos: int, dtype: str = "float32") -> Path:
             for place in blocks(number):
                 array[place] = rng.standard_normal(array[place].shape, dtype=np.float32)
                 sums.append(digest(array[place]))
-            arrays[split][name] = PackedArray(path.name, array.dtype.str, shape, tuple(sums))
+            array.flush()
             del array
+            arrays[split][name] = PackedArray.of(path, sums)
         weak = rng.random((number, NUM_CLASSES)) < 0.08
         small = {"video_label": weak.astype(np.uint8), "sources": np.zeros((number, 0, 2), dtype=np.int64)}
         for name in labels:
@@ -53,8 +54,7 @@ def write_random_set(folder: Path, videos: int, dtype: str = "float32") -> Path:
         for name, values in small.items():
             path = folder / f"{split}.{name}.npy"
             np.save(path, values)
-            sums = [digest(values[place]) for place in blocks(number)]
-            arrays[split][name] = PackedArray(path.name, values.dtype.str, values.shape, tuple(sums))
+            arrays[split][name] = PackedArray.of(path, [digest(values[place]) for place in blocks(number)])
     none: dict[str, int] = dict.fromkeys(arrays, 0)
     header = PackHeader(dtype, True, names, arrays, {split: [] for split in arrays}, {}, none, {}, {}, __version__)
     write_header(folder, header)

@@ -11,7 +11,9 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from benchmarks.baseline import PlainDataset, PlainParser, plain_scores  # noqa: E402
+from benchmarks.system import write_random_set  # noqa: E402
 from leap_avvp.data.folder import LLPFolder  # noqa: E402
+from leap_avvp.data.packed import PackedLLP  # noqa: E402
 from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder  # noqa: E402
 from leap_avvp.metrics import SCORE_NAMES, per_video_scores  # noqa: E402
 from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser  # noqa: E402
@@ -26,6 +28,12 @@ def test_the_plain_parser_gives_our_outputs():
         plain = PlainParser(parser).eval()(audio, frames, video_3d)
     for name, value in plain.items():
         torch.testing.assert_close(ours[name], value, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_the_random_set_is_a_whole_packed_set(tmp_path: Path):
+    source = PackedLLP(write_random_set(tmp_path / "set", 20))
+    assert source.load("train").video_2d.shape == (20, 10, 2048)
+    assert source.name == "simulated"
 
 
 def test_the_plain_scores_are_our_scores():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
-from leap_avvp.npz import read_npy_header
+from leap_avvp.npz import NpyHeader, read_npy_header
 
 __all__ = [
     "BLOCK",
@@ -53,6 +53,12 @@ class PackedArray:
     head_sha256: str
     """Of the bytes before the data."""
 
+    @classmethod
+    def of(cls, path: Path, sha256: Iterable[str]) -> PackedArray:
+        """Describe a ``.npy`` file that has just been written, with the checksums of its blocks."""
+        header, head = _read_head(path)
+        return cls(path.name, header.dtype.str, header.shape, tuple(sha256), hashlib.sha256(head).hexdigest())
+
     def open(self, folder: Path) -> NDArray[Any]:
         """Map the file into memory; its pages are read when they are used.
 
@@ -61,10 +67,7 @@ class PackedArray:
         """
         path = folder / self.file
         try:
-            with path.open("rb") as file:
-                header = read_npy_header(file)
-                file.seek(0)
-                head = file.read(header.data_offset)
+            header, head = _read_head(path)
             size = path.stat().st_size
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -106,6 +109,14 @@ class PackHeader:
     """float16 only: largest error and relative root mean square error of each feature."""
     version: str
     """Of the package that wrote it."""
+
+
+def _read_head(path: Path) -> tuple[NpyHeader, bytes]:
+    """Return what a ``.npy`` file says of itself, and the bytes that say it."""
+    with path.open("rb") as file:
+        header = read_npy_header(file)
+        file.seek(0)
+        return header, file.read(header.data_offset)
 
 
 def damaged(folder: Path, what: str) -> DataError:

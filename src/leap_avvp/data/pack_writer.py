@@ -101,9 +101,7 @@ class _Column:
             return np.frombuffer(file.read((place.stop - place.start) * self.stride), dtype=np.uint8)
 
     def finished(self, sha256: Iterator[str]) -> PackedArray:
-        with self.path.open("rb") as file:
-            head = hashlib.sha256(file.read(self.offset)).hexdigest()
-        return PackedArray(self.path.name, self.dtype.str, self.shape, tuple(sha256), head)
+        return PackedArray.of(self.path, sha256)
 
 
 def _unwritable(path: Path, error: OSError) -> DataError:
