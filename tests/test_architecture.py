@@ -21,6 +21,7 @@ RUNNING = (
     "config",
     "dashboards",
     "evaluate",
+    "interrupts",
     "loggers",
     "module",
     "per_video",

@@ -15,6 +15,7 @@ from leap_avvp.config import config_hash, plain
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.data.simulate import simulated_label_embedding
 from leap_avvp.errors import ConfigError, LeapError
+from leap_avvp.interrupts import StopSignals
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
@@ -132,14 +133,17 @@ def build_logger(config: DictConfig, output_dir: str) -> Any:
     return build_part(config.logger, "logger", save_dir=output_dir, **extra)
 
 
-def build_callbacks(config: DictConfig, checkpoint_dir: str) -> list[Any]:
-    """Build the callbacks of the group ``callbacks``: checkpoints, progress and whatever else it names."""
+def build_callbacks(config: DictConfig, checkpoint_dir: str, signals: StopSignals | None = None) -> list[Any]:
+    """Build the callbacks of the group ``callbacks``: checkpoints, progress and whatever else it names.
+
+    ``signals`` end the run after a step, its state saved.
+    """
     from leap_avvp.callbacks import BestCheckpoint, LastCheckpoint, progress
 
     node = dict(plain(config)["callbacks"])
     built: list[Any] = [
         BestCheckpoint(checkpoint_dir, node.pop("monitor"), node.pop("mode")),
-        LastCheckpoint(checkpoint_dir),
+        LastCheckpoint(checkpoint_dir, node.pop("checkpoint_every_n_steps", None), signals),
         *progress(node.pop("progress")),
     ]
     node.pop("keep_last", None)

@@ -107,7 +107,12 @@ def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
 
 def save_atomic(content: Mapping[str, Any], path: Path) -> None:
     """Save tensors to ``path`` under a temporary name first."""
-    write_whole(path, lambda temporary: torch.save(dict(content), temporary))
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # torch itself would raise a RuntimeError with its source lines on a full disk
+            torch.save(dict(content), file)
+
+    write_whole(path, save)
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from leap_avvp import __version__, wandb_sync
 from leap_avvp.errors import LeapError
 from leap_avvp.figures import command as figures
+from leap_avvp.interrupts import Stopped
 
 __all__ = ["build_parser", "main"]
 
@@ -253,8 +254,22 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
+def _told(error: BaseException) -> int:
+    """Tell in one line why the command ends; return its exit code."""
+    if isinstance(error, BrokenPipeError):
+        return 1
+    if isinstance(error, KeyboardInterrupt | Stopped):
+        print("interrupted" if isinstance(error, KeyboardInterrupt) else error, file=sys.stderr)
+        return error.exit_code if isinstance(error, Stopped) else 130
+    if isinstance(error, OSError):  # a path of 5,000 characters, a folder without permission, a drive that is gone
+        print(f"error: {str(error.filename or 'file')[:200]}: {error.strerror or error}", file=sys.stderr)
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 done, 1 failed, 2 something to mend, 130 interrupted."""
+    """Run the command; return its exit code: 0 done, 1 failed, 2 something to mend, 128 + n ended by signal n."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words and words[0] in _HYDRA_APPS:
@@ -263,14 +278,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_app(words[0], _HYDRA_APPS[words[0]], words[1:])
         arguments = _parse(words)
         return _COMMANDS[arguments.command](arguments)
-    except LeapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        return 1
-    except OSError as error:  # a path of 5,000 characters, a folder without permission, a drive that is gone
-        print(f"error: {str(error.filename or 'file')[:200]}: {error.strerror or error}", file=sys.stderr)
-        return 2
+    except (LeapError, OSError, KeyboardInterrupt, Stopped) as error:
+        return _told(error)

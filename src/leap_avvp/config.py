@@ -43,6 +43,7 @@ _PLUGINS = {
     "submitit_local": "hydra-submitit-launcher",
 }
 _UNHASHED_DATA = ("placement",)
+_HASHED_CALLBACKS = ("monitor", "mode")
 _NAME_LIMIT = 160
 
 
@@ -100,6 +101,8 @@ def config_hash(config: DictConfig | Mapping[str, Any]) -> str:
     kept = {key: value for key, value in content.items() if key not in _UNHASHED}
     if isinstance(kept.get("data"), Mapping):
         kept["data"] = {key: value for key, value in kept["data"].items() if key not in _UNHASHED_DATA}
+    if isinstance(content.get("callbacks"), Mapping):  # which epoch is tested
+        kept["callbacks"] = {key: content["callbacks"].get(key) for key in _HASHED_CALLBACKS}
     text = json.dumps(_same_numbers(kept), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from leap_avvp.errors import DataError, LeapError
 
-__all__ = ["folder_lock", "write_whole"]
+__all__ = ["folder_lock", "unwritable", "write_whole"]
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """Return the error for a file that cannot be written: its path, the reason and, on a full disk, the space left."""
+    reason = error.strerror or str(error)
+    if error.errno in _NO_SPACE:
+        existing = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
+        with contextlib.suppress(OSError):
+            reason += f"; {shutil.disk_usage(existing).free / 1e9:.2f} GB free there, or a quota is reached"
+    return DataError(f"{path}: cannot be written ({reason})")
 
 
 def write_whole(path: Path, content: str | bytes | Callable[[Path], None]) -> None:
@@ -29,10 +43,13 @@ def write_whole(path: Path, content: str | bytes | Callable[[Path], None]) -> No
         if callable(content):
             content(part)
         else:
-            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            with part.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())  # small files that others rely on: whole after a power cut too
         part.replace(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -53,7 +70,7 @@ def folder_lock(folder: Path) -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("a+", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise unwritable(folder, error) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import platform
 import time
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
 from leap_avvp import __version__
 from leap_avvp.build import build_callbacks, build_data, build_logger, build_module, build_part
-from leap_avvp.callbacks import HISTORY_FILE, AtomicCheckpointIO, History
+from leap_avvp.callbacks import BEFORE_FILE, BEST_FILE, HISTORY_FILE, AtomicCheckpointIO, History
 from leap_avvp.checkpoint import CHECKPOINT_KEY, load_weights, parser_state, read_checkpoint, write_json
 from leap_avvp.config import config_hash, plain
 from leap_avvp.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, check_choice
+from leap_avvp.files import folder_lock
+from leap_avvp.interrupts import StopSignals
 from leap_avvp.metrics import per_video_scores
 from leap_avvp.module import ParsingModule
 from leap_avvp.per_video import PER_VIDEO_FILE, write_per_video
@@ -30,6 +38,7 @@ from leap_avvp.scoring import write_predictions
 
 __all__ = [
     "MATMUL_PRECISIONS",
+    "METRICS_FILE",
     "METRICS_FORMAT",
     "device_name",
     "is_main_process",
@@ -40,6 +49,7 @@ __all__ = [
     "versions",
 ]
 
+METRICS_FILE = "metrics.json"
 METRICS_FORMAT = "leap-avvp/metrics/1"
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 
@@ -82,13 +92,17 @@ def make_trainer(config: DictConfig, output_dir: Path, logger: Any, callbacks: l
     settings.pop("compile", None)
     precision = settings.pop("matmul_precision", "highest")
     torch.set_float32_matmul_precision(check_choice("trainer.matmul_precision", precision, MATMUL_PRECISIONS))
+    plugins: list[Any] = [AtomicCheckpointIO()]
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+        # Its own way to requeue saves in the middle of a step; ours saves after it, and the job script starts anew.
+        plugins.append(SLURMEnvironment(auto_requeue=False))
     trainer: lightning.Trainer = build_part(
         settings,
         "trainer",
         default_root_dir=str(output_dir),
         logger=logger,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=plugins,
         enable_progress_bar=bar,
     )
     return trainer
@@ -118,13 +132,34 @@ def is_main_process() -> bool:
     )
 
 
+def _finished(path: Path, expected_hash: str, config: DictConfig) -> dict[str, Any] | None:
+    """Return what a run of this configuration has left in the folder, if it has come to its end."""
+    if not config.resume or not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        same = (content["format"], content["config_hash"], content["versions"]["leap-avvp"])
+        wanted = content["untrained"] is not None or not config.evaluate_untrained
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if same != (METRICS_FORMAT, expected_hash, __version__) or not wanted:
+        return None
+    print(f"{path}: this configuration has been trained here; resume=false trains it again")
+    return dict(content)
+
+
 def _resume_point(path: Path, expected_hash: str, resume: bool) -> Path | None:
     if not resume or not path.is_file():
         return None
-    stamp = read_checkpoint(path).get(CHECKPOINT_KEY, {})
-    if stamp.get("config_hash") != expected_hash:
+    content = read_checkpoint(path)
+    stamp = content.get(CHECKPOINT_KEY)
+    if not isinstance(stamp, Mapping) or stamp.get("config_hash") != expected_hash:
         print(f"{path} belongs to another configuration: training from the beginning")
         return None
+    # Killed between the two files: the epoch that `best.ckpt` is of will be trained again, maybe to another score.
+    best, before = path.with_name(BEST_FILE), path.with_name(BEFORE_FILE)
+    if best.is_file() and before.is_file() and read_checkpoint(best)["epoch"] > content["epoch"]:
+        before.replace(best)
     print(f"resuming from {path}")
     return path
 
@@ -151,11 +186,22 @@ def run(config: DictConfig) -> dict[str, Any]:
         LeapError: whatever the user can mend.
     """
     quiet()
-    started = time.perf_counter()
     output_dir = Path(str(config.output_dir))
     prepare_folder(output_dir)
+    with contextlib.ExitStack() as stack:
+        if getattr(rank_zero_only, "rank", 0) == 0:
+            stack.enter_context(folder_lock(output_dir))
+        signals = stack.enter_context(StopSignals().taken())
+        return _run(config, output_dir, signals)
+
+
+def _run(config: DictConfig, output_dir: Path, signals: StopSignals) -> dict[str, Any]:
+    started = time.perf_counter()
     content = plain(config)
-    stamp = {"config": content, "config_hash": config_hash(config), "version": __version__}
+    stamp: dict[str, Any] = {"config": content, "config_hash": config_hash(config), "version": __version__}
+    done = _finished(output_dir / METRICS_FILE, stamp["config_hash"], config)
+    if done is not None:
+        return done
     seed = int(config.seed)
     if seed < 0:
         raise ConfigError(f"seed: expected a whole number of at least 0, found {seed}")
@@ -166,11 +212,13 @@ def run(config: DictConfig) -> dict[str, Any]:
     logger = build_logger(config, str(output_dir))
     highest = HighestScores()
     with finishing(logger):
-        result = _fit_and_test(config, stamp, module, data, logger, output_dir, highest)
+        result = _fit_and_test(config, stamp, module, data, logger, output_dir, highest, signals)
         result["wall_time_s"]["total"] = time.perf_counter() - started
         predictions = module.test_predictions()
         if is_main_process():
-            write_json(result, output_dir / "metrics.json")
+            write_json(result, output_dir / METRICS_FILE)  # last: where it stands, everything does
+            for name in (BEFORE_FILE, *(() if config.callbacks.keep_last else ("last.ckpt",))):
+                (output_dir / "checkpoints" / name).unlink(missing_ok=True)
             log_results(logger, result, predictions, data.dataset("test"), highest.values, module.global_step)
     return result
 
@@ -183,9 +231,10 @@ def _fit_and_test(
     logger: Any,
     output_dir: Path,
     highest: HighestScores,
+    signals: StopSignals,
 ) -> dict[str, Any]:
     checkpoints = output_dir / "checkpoints"
-    callbacks = build_callbacks(config, str(checkpoints))
+    callbacks = build_callbacks(config, str(checkpoints), signals)
     module.stamp = stamp
     best, last = callbacks[0], checkpoints / "last.ckpt"
     trainer = make_trainer(config, output_dir, logger, [*callbacks, highest, History(output_dir / HISTORY_FILE)])
@@ -197,6 +246,7 @@ def _fit_and_test(
     )
     clock = time.perf_counter()
     resume_from = _resume_point(last, stamp["config_hash"], bool(config.resume))
+    (output_dir / METRICS_FILE).unlink(missing_ok=True)  # of another configuration, or to be made anew
     untrained = None
     if config.evaluate_untrained:
         # The same weights at the start and after a resume: `last.ckpt` is loaded by fit, after this.
@@ -219,8 +269,6 @@ def _fit_and_test(
         write_predictions(output_dir / "predictions_test.npz", **predictions)
         write_per_video(output_dir / PER_VIDEO_FILE, predictions["video_ids"], _per_video(predictions, data))
     tested = time.perf_counter()
-    if not config.callbacks.keep_last:
-        last.unlink(missing_ok=True)
     assert best.best_model_score is not None
     return {
         "format": METRICS_FORMAT,

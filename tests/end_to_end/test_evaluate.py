@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -163,8 +164,8 @@ def test_a_failed_write_leaves_the_previous_file(tmp_path, monkeypatch):
     save_atomic({"a": torch.ones(1)}, path)
     before = path.read_bytes()
 
-    def full(content: object, target: Path) -> None:
-        target.write_bytes(b"half")
+    def full(content: object, target: IO[bytes]) -> None:
+        target.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("leap_avvp.checkpoint.torch.save", full)

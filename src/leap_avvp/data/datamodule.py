@@ -21,7 +21,15 @@ from leap_avvp.llp import video_id
 from leap_avvp.machine import available_memory
 from leap_avvp.types import Batch
 
-__all__ = ["PLACEMENTS", "LLPDataModule", "SeededBatches", "SplitDataset", "folder_data", "simulated_data"]
+__all__ = [
+    "PLACEMENTS",
+    "LLPDataModule",
+    "ResumableLoader",
+    "SeededBatches",
+    "SplitDataset",
+    "folder_data",
+    "simulated_data",
+]
 
 _FEATURES = ("audio", "video_2d", "video_3d")
 _LABELS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
@@ -98,10 +106,17 @@ class SeededBatches(Sampler[list[int]]):
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self.position = 0
+        """Batches of this epoch that were given out."""
+        self._begin = (-1, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order; Lightning calls it before each epoch."""
         self.epoch = epoch
+
+    def go_on(self, epoch: int, position: int) -> None:
+        """Leave out the first ``position`` batches of ``epoch``, once: a run stopped there has had them."""
+        self._begin = (epoch, position)
 
     def __len__(self) -> int:
         number = math.ceil(self.length / self.batch_size)
@@ -110,13 +125,31 @@ class SeededBatches(Sampler[list[int]]):
         return len(range(self.rank, number, self.world_size))
 
     def __iter__(self) -> Iterator[list[int]]:
+        epoch, begin = self._begin
+        self._begin = (-1, 0)
+        self.position = begin if epoch == self.epoch else 0
         order = np.arange(self.length)
         if self.seed is not None:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
         number = math.ceil(self.length / self.batch_size)
-        for turn in range(len(self)):
+        for turn in range(self.position, len(self)):
+            self.position = turn + 1
             start = (self.rank + turn * self.world_size) % number * self.batch_size
             yield order[start : start + self.batch_size].tolist()
+
+
+class ResumableLoader(DataLoader[Batch]):
+    """A loader of :class:`SeededBatches` whose place in an epoch goes into a checkpoint."""
+
+    sampler: SeededBatches
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and how many of its batches were given out."""
+        return {"epoch": self.sampler.epoch, "position": self.sampler.position}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on behind those batches, if that epoch is the next one to be iterated."""
+        self.sampler.go_on(state_dict["epoch"], state_dict["position"])
 
 
 class LLPDataModule(lightning.LightningDataModule):
@@ -183,7 +216,8 @@ class LLPDataModule(lightning.LightningDataModule):
         size, seed = (self.batch_size, self.seed) if training else (eval_size, None)
         batches = SeededBatches(len(dataset), size, seed, rank, world_size)
         # batch_size=None: each item of the sampler is a whole batch, taken by one index-select without workers.
-        return DataLoader(dataset, batch_size=None, sampler=batches, generator=torch.Generator())
+        loader = ResumableLoader if training else DataLoader
+        return loader(dataset, batch_size=None, sampler=batches, generator=torch.Generator())
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches of the training split."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from leap_avvp.data.folder_report import FolderReport, SplitReport
 from leap_avvp.data.pack_format import BLOCK, PackedArray, PackHeader, blocks, digest, write_header
 from leap_avvp.data.video_files import Video, VideoFiles, read_many
 from leap_avvp.errors import DataError
-from leap_avvp.files import write_whole
+from leap_avvp.files import unwritable, write_whole
 from leap_avvp.llp import FEATURE_SHAPES
 
 __all__ = ["PROGRESS", "PackWriter", "PackedSplit"]
@@ -105,11 +104,7 @@ class _Column:
 
 
 def _unwritable(path: Path, error: OSError) -> DataError:
-    free = shutil.disk_usage(path.parent).free
-    return DataError(
-        f"{path}: cannot be written ({error.strerror}; {free / 1e9:.2f} GB free there); the same command goes on from "
-        "the blocks that are written"
-    )
+    return DataError(f"{unwritable(path, error)}; the same command goes on from the blocks that are written")
 
 
 class PackWriter:

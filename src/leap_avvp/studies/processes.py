@@ -22,7 +22,7 @@ __all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "auto_jobs", "terminable"]
 
 LOG_FILE = "reproduce.log"
 # How long an interrupted training may take to write its checkpoint, seconds.
-_GRACE = 20.0
+_GRACE = 60.0
 _MEMORY_A_JOB = 2_500_000_000
 _SHOWN = ("epoch ", "resuming ")
 

@@ -23,7 +23,8 @@ from leap_avvp.studies.processes import LOG_FILE, ProcessRunner, Terminated
 __all__ = ["CellResult", "Runner", "inspect_plan", "run_cells"]
 
 _STATE_FILE = "cell.json"
-_INTERRUPTED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_INTERRUPTED = (*(128 + signum for signum in _STOPPING), *(-signum for signum in _STOPPING))
 
 Status = Literal["finished", "failed", "not run"]
 Runner = Callable[[Cell], int]
