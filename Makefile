@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint reproduce-table6 reproduce-all bench bench-gpu bench-functions clean
+.PHONY: help setup test lint reproduce-table6 reproduce-all bench bench-gpu bench-functions torture clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -46,6 +46,11 @@ reproduce-all: $(RUNTIME) ## every table and one report; reproduce-NAME is any o
 
 reproduce-%: $(RUNTIME)
 	$(REPRODUCE)
+
+torture: $(DEV) ## kill, fill, corrupt and load, and count: writes the table of docs/reliability.md (under half an hour)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 LEAP_AVVP_TORTURE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal \
+	  -p tests.torture.plugin tests/torture tests/robustness tests/properties tests/end_to_end/test_interruptions.py \
+	  tests/data/test_pack.py $(ARGS)
 
 bench: $(DEV) ## measure speed and memory against a plain baseline and the machine (a few minutes; ARGS=--quick)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -109,8 +109,14 @@ def save_atomic(content: Mapping[str, Any], path: Path) -> None:
     """Save tensors to ``path`` under a temporary name first."""
 
     def save(part: Path) -> None:
-        with part.open("wb") as file:  # torch itself would raise a RuntimeError with its source lines on a full disk
-            torch.save(dict(content), file)
+        with part.open("wb") as file:
+            try:
+                torch.save(dict(content), file)
+            except RuntimeError as error:  # on a full disk: an error at its own end, behind that of the disk
+                cause = error.__context__
+                while cause is not None and not isinstance(cause, OSError):
+                    cause = cause.__context__
+                raise cause or error from None
 
     write_whole(path, save)
 

@@ -148,6 +148,12 @@ def _finished(path: Path, expected_hash: str, config: DictConfig) -> dict[str, A
     return dict(content)
 
 
+def _tidy(output_dir: Path, config: DictConfig) -> None:
+    """Remove what only an unfinished run needs."""
+    for name in (BEFORE_FILE, *(() if config.callbacks.keep_last else ("last.ckpt",))):
+        (output_dir / "checkpoints" / name).unlink(missing_ok=True)
+
+
 def _resume_point(path: Path, expected_hash: str, resume: bool) -> Path | None:
     if not resume or not path.is_file():
         return None
@@ -201,6 +207,7 @@ def _run(config: DictConfig, output_dir: Path, signals: StopSignals) -> dict[str
     stamp: dict[str, Any] = {"config": content, "config_hash": config_hash(config), "version": __version__}
     done = _finished(output_dir / METRICS_FILE, stamp["config_hash"], config)
     if done is not None:
+        _tidy(output_dir, config)
         return done
     seed = int(config.seed)
     if seed < 0:
@@ -217,8 +224,7 @@ def _run(config: DictConfig, output_dir: Path, signals: StopSignals) -> dict[str
         predictions = module.test_predictions()
         if is_main_process():
             write_json(result, output_dir / METRICS_FILE)  # last: where it stands, everything does
-            for name in (BEFORE_FILE, *(() if config.callbacks.keep_last else ("last.ckpt",))):
-                (output_dir / "checkpoints" / name).unlink(missing_ok=True)
+            _tidy(output_dir, config)
             log_results(logger, result, predictions, data.dataset("test"), highest.values, module.global_step)
     return result
 
