@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,14 @@ import pytest
 
 from leap_avvp.data.annotations import SplitAnnotations, write_annotations
 from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, NUM_CLASSES, PSEUDO_LABEL_FOLDERS, video_id
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C mean what it does at a terminal: a script's background jobs, pytest too, start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def write_llp(root: Path, train: int = 4, val: int = 2, test: int = 2, pseudo_labels: bool = True) -> Path:

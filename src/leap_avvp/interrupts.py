@@ -42,13 +42,15 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
+        # A script's background jobs are started with SIGINT ignored: Ctrl-C is not meant for them.
+        self._signals = [signum for signum in _SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
         self.asked: int | None = None
         self.waiting = False
 
     def take(self) -> None:
         """Become the handler; again, where another (Lightning's) has taken over."""
         if threading.current_thread() is threading.main_thread():  # signals belong to the main thread
-            for signum in _SIGNALS:
+            for signum in self._signals:
                 signal.signal(signum, self._handle)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
@@ -65,7 +67,7 @@ class StopSignals:
         """Take the signals while the block runs."""
         before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+            before = {signum: signal.getsignal(signum) for signum in self._signals}
         self.take()
         try:
             yield self

@@ -264,6 +264,16 @@ def test_signals_outside_a_training_end_it_at_once() -> None:
     assert stopped.value.exit_code == 143
 
 
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopSignals().taken():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_slurm_is_not_left_to_lightning(tmp_path, monkeypatch) -> None:
     """Its handler would save in the middle of a step, and load that file whatever it is told."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
