@@ -18,7 +18,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from torch import Tensor
 
-from leap_avvp.checkpoint import save_atomic
+from leap_avvp.checkpoint import read_checkpoint, save_atomic
 from leap_avvp.data.datamodule import ResumableLoader
 from leap_avvp.errors import ConfigError, check_choice
 from leap_avvp.files import write_whole
@@ -42,7 +42,7 @@ BEFORE_FILE = ".best-before.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint under a temporary name, then renames it: a killed run leaves the previous one whole."""
+    """Writes a checkpoint under a temporary name, then renames it; reads no pickled objects."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Save ``checkpoint`` to ``path``; the old ``best.ckpt`` stays beside the new one."""
@@ -54,6 +54,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 before.hardlink_to(path)
         # Not Lightning's way, which writes to /tmp first and leaves the file there when it is killed.
         save_atomic(checkpoint, path)
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load tensors and plain containers from ``path``, whatever Lightning asks for: nothing in it is executed."""
+        return read_checkpoint(Path(path))
 
 
 class BestCheckpoint(ModelCheckpoint):

@@ -259,7 +259,7 @@ def _fit_and_test(
         with torch.random.fork_rng(devices=[]):
             untrained = _scores(make_trainer(config, output_dir, False, []), module, data)
     before_fit = time.perf_counter()
-    trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    trainer.fit(module, datamodule=data, ckpt_path=resume_from)
     fitted = time.perf_counter()
     best_path = Path(best.best_model_path)
     if not best_path.is_file():
