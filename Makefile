@@ -5,10 +5,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint reproduce-table6 reproduce-all bench bench-gpu bench-functions torture clean
+.PHONY: help setup test test-lowest audit lint reproduce-table6 reproduce-all bench bench-gpu bench-functions torture clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+LOWEST_TORCH ?= $(TORCH)
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 
 VENV := .venv
@@ -32,6 +33,21 @@ setup: $(DEV) ## make .venv with everything that the other targets need
 
 test: $(DEV) ## run every test, the slow ones too, with coverage (WORKERS=4; ARGS= goes to pytest)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-fail-under=85 $(ARGS)
+
+test-lowest: ## run the tests with the lowest versions of constraints-lowest.txt, in .venv-lowest (LOWEST_TORCH=torch==2.6.0: its CUDA build)
+	$(say) "making .venv-lowest"
+	@"$(PYTHON)" -m venv --clear .venv-lowest
+	@grep -v '^torch==' constraints-lowest.txt > .venv-lowest/constraints.txt
+	@grep -E '^(pytest|hypothesis|coverage|execnet|joblib)' constraints.txt >> .venv-lowest/constraints.txt
+	@.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check 'setuptools>=77,<81' $(LOWEST_TORCH)
+	@.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation -e '.[tensorboard,launchers]' \
+	  pytest pytest-cov pytest-xdist pytest-benchmark hypothesis build 'scikit-learn>=1.4,<1.6' -c .venv-lowest/constraints.txt
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -W default \
+	  --disable-warnings -m 'not slow' $(ARGS)
+
+audit: $(DEV) ## ask PyPI for known vulnerabilities of what constraints.txt pins (needs a network), and list the licences
+	@$(PIP) pip-audit && $(BIN)/python -m pip_audit -r constraints.txt --no-deps --disable-pip --strict
+	@$(BIN)/python -m tests.packaging.licences
 
 lint: $(DEV) ## check style and types: ruff, mypy
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
@@ -63,7 +79,7 @@ bench-functions: $(DEV) ## time the hot functions one by one (pytest-benchmark; 
 
 clean: ## remove .venv, builds and caches (results in outputs/ stay)
 	$(say) "removing .venv, builds and caches"
-	@rm -rf $(VENV) build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-lowest build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find conf experiments src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

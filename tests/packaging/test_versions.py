@@ -52,3 +52,18 @@ def test_what_is_installed_is_permissive_too() -> None:
     found = {name: licence(package) for name, package in closure().items() if not name.startswith(("nvidia-", "cuda-"))}
     assert {"torch", "lightning", "numpy"} <= set(found)
     assert {name: said for name, said in found.items() if not re.search(PERMISSIVE, said)} == {}
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda page: page.name
+)
+def test_a_page_names_tests_and_files_that_are_there(page: Path) -> None:
+    text = page.read_text()
+    named = set(re.findall(r"`((?:tests|conf|docs|benchmarks|experiments)/[\w./-]*)`", text))
+    named |= {
+        f"{page.parent.relative_to(ROOT)}/{link}" for link in re.findall(r"\]\((\w[\w./-]*)\)", text) if ":" not in link
+    }
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    functions = set(re.findall(r"`(test_\w+)`", text))
+    written = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in sorted(functions) if f"def {name}(" not in written] == []
