@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-lowest audit lint reproduce-table6 reproduce-all bench bench-gpu bench-functions torture clean
+.PHONY: help setup test test-lowest audit lint reproduce-table6 reproduce-all torture bench bench-gpu bench-functions clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0

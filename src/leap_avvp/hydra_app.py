@@ -12,7 +12,9 @@ from typing import Any
 import hydra
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses, and no other knows its flags
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -21,7 +23,17 @@ from leap_avvp.config import CONFIG_MODULE, check_types, config_groups, explain,
 from leap_avvp.errors import ConfigError, DataError, LeapError
 from leap_avvp.targets import check_config_folder
 
-__all__ = ["help_text", "run_app"]
+__all__ = ["ForgetConfigs", "help_text", "run_app"]
+
+
+class ForgetConfigs(Callback):
+    """Lets go of a job's configs when it has ended: Hydra holds them all until a sweep ends, 150 kB a job."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Keep what a sweeper looks at: the overrides and the value."""
+        job_return.cfg = None
+        job_return.hydra_cfg = None
+
 
 register_resolvers()  # here, because the processes of launchers import this module and call nothing else
 

@@ -31,6 +31,7 @@ def assert_level(seen: list[dict[str, int]]) -> dict[str, object]:
     first, last = seen[max(1, len(seen) // 10)], seen[-1]
     assert last["files"] <= first["files"], (first, last)
     assert last["threads"] <= first["threads"], (first, last)
+    assert last["configs"] <= first["configs"], (first, last)
     assert last["memory"] <= first["memory"] + GROWTH, (first, last)
     return {
         "memory": f"{first['memory'] / 1e6:.0f} MB then {last['memory'] / 1e6:.0f} MB",

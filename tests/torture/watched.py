@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from omegaconf import DictConfig
+
 import leap_avvp.train
 from leap_avvp.cli import main
 from leap_avvp.module import ParsingModule
@@ -23,6 +25,7 @@ def look() -> None:
         "memory": memory,
         "files": len(os.listdir("/proc/self/fd")),
         "threads": len(os.listdir("/proc/self/task")),
+        "configs": sum(isinstance(each, DictConfig) for each in gc.get_objects()),
     }
     print(f"watched {json.dumps(facts)}", flush=True)
 
