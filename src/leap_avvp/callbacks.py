@@ -132,10 +132,11 @@ class LastCheckpoint(ModelCheckpoint):
     ) -> None:
         """Save in the middle of an epoch, when it is time or the run is to end; its last step waits for the scores."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if batch_idx + 1 >= trainer.num_training_batches:
-            return
+        done = batch_idx + 1
+        if done >= trainer.num_training_batches or done % trainer.accumulate_grad_batches:
+            return  # gradients that wait for more batches are in no checkpoint
         asked = self._asked(trainer)
-        if asked is not None or (self._every_n_steps and (batch_idx + 1) % self._every_n_steps == 0):
+        if asked is not None or (self._every_n_steps and done % self._every_n_steps == 0):
             trainer.save_checkpoint(str(Path(str(self.dirpath)) / "last.ckpt"))
         if asked is not None:
             raise self._stopped(asked, f"step {trainer.global_step}", trainer)
@@ -184,9 +185,8 @@ class LastCheckpoint(ModelCheckpoint):
 
     def _stopped(self, signum: int, after: str, trainer: lightning.Trainer) -> Stopped:
         self._wait_no_more()
-        return Stopped(
-            signum, f"saved after {after} of {trainer.max_epochs} epochs; the same command goes on from there"
-        )
+        where = f"saved after {after} (of {trainer.max_epochs} epochs in all); the same command goes on from there"
+        return Stopped(signum, where)
 
 
 class _EpochLosses(Callback):
