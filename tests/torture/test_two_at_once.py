@@ -12,12 +12,20 @@ import pytest
 from leap_avvp.data.packed import PackedLLP
 from tests.torture.trial import TINY, finish, kill, leap_avvp, left_by, start, trials
 
-LAST = -1
 
-
-def last_line(log: Path) -> str:
-    """Return the last line of a log."""
-    return log.read_text().strip().splitlines()[LAST]
+def together(words: list[str], folder: Path, gap: float) -> list[int]:
+    """Run a command twice, the second time ``gap`` seconds later; whoever fails says in one line why."""
+    processes = []
+    for number in range(2):
+        processes.append(start(words, folder / f"log{number}"))
+        time.sleep(gap * (1 - number))
+    codes = [process.wait(300) for process in processes]
+    for number, code in enumerate(codes):
+        if code != 0:
+            last = (folder / f"log{number}").read_text().strip().splitlines()[-1]
+            assert code == 2
+            assert last.startswith(("error: ", "failed: "))
+    return codes
 
 
 @pytest.mark.slow
@@ -25,19 +33,12 @@ def last_line(log: Path) -> str:
 def test_two_trainings_in_one_folder(seed: int, tmp_path: Path, promise: Callable[..., None]) -> None:
     words = leap_avvp("train", *TINY, f"hydra.run.dir={tmp_path / 'run'}")
     alone = leap_avvp("train", *TINY, f"hydra.run.dir={tmp_path / 'alone'}")
-    logs = [tmp_path / f"log{number}" for number in range(3)]
-    processes = [start(words, logs[0])]
-    time.sleep(random.Random(seed).uniform(0, 2))
-    processes.append(start(words, logs[1]))
-    codes = [process.wait(300) for process in processes]
+    codes = together(words, tmp_path, random.Random(seed).uniform(0, 2))
     # The later one is refused, or comes when all is done and finds it so.
     assert 0 in codes
-    for code, log in zip(codes, logs, strict=False):
-        if code != 0:
-            assert code == 2
-            assert "another process writes here" in last_line(log)
-            assert last_line(log).startswith("error: ")
-    assert finish(alone, logs[2]) == 0
+    for number, code in enumerate(codes):
+        assert (code != 0) == ("another process writes here" in (tmp_path / f"log{number}").read_text())
+    assert finish(alone, tmp_path / "log2") == 0
     assert left_by(tmp_path / "run") == left_by(tmp_path / "alone")
     promise("two trainings in one folder: one trains, the other is refused in one line", exit_codes=sorted(codes))
 
@@ -45,16 +46,13 @@ def test_two_trainings_in_one_folder(seed: int, tmp_path: Path, promise: Callabl
 @pytest.mark.slow
 def test_two_sweeps_in_one_folder(tmp_path: Path, promise: Callable[..., None]) -> None:
     words = leap_avvp("train", "-m", *TINY, "seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}")
-    logs = [tmp_path / "log0", tmp_path / "log1"]
-    processes = [start(words, log) for log in logs]
-    codes = [process.wait(300) for process in processes]
     # A job that the other is at is refused; the rest of the sweep goes on, what the other has finished is taken.
-    assert set(codes) <= {0, 2}
+    codes = together(words, tmp_path, 0)
     assert finish(words, tmp_path / "log2") == 0
     assert len(list((tmp_path / "sweep").rglob("metrics.json"))) == 3
-    assert "Traceback" not in "".join(log.read_text() for log in logs)
-    trained = sum(log.read_text().count("epoch  6/6") for log in (*logs, tmp_path / "log2"))
-    assert trained == 3
+    logs = "".join((tmp_path / f"log{number}").read_text() for number in range(3))
+    assert "Traceback" not in logs
+    assert logs.count("epoch  6/6") == 3
     promise("two sweeps in one folder: each job is trained once", trials=3, exit_codes=sorted(codes))
 
 
@@ -64,17 +62,8 @@ def test_two_packing_the_same_folder(
     seed: int, tmp_path: Path, make_llp_folder: Callable[..., Path], promise: Callable[..., None]
 ) -> None:
     root = make_llp_folder(tmp_path / "llp", train=60, val=4, test=4)
-    words = leap_avvp("data", "pack", root)
-    logs = [tmp_path / "log0", tmp_path / "log1"]
-    processes = [start(words, logs[0])]
-    time.sleep(random.Random(seed).uniform(0, 0.5))
-    processes.append(start(words, logs[1]))
-    codes = [process.wait(300) for process in processes]
+    codes = together(leap_avvp("data", "pack", root), tmp_path, random.Random(seed).uniform(0, 0.5))
     assert 0 in codes
-    for code, log in zip(codes, logs, strict=True):
-        if code != 0:
-            assert code == 2
-            assert last_line(log).startswith("error: ")
     PackedLLP(root / "packed-float32", root).verify()
     assert [path.name for path in root.glob("*packed*")] == ["packed-float32"]
     promise("two packing the same folder: one whole set", exit_codes=sorted(codes))
