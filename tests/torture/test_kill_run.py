@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from tests.torture.trial import TINY, assert_clean, finish, kill, leap_avvp, left_by, progress_of, start, trials
 
 PROMISE = "a run killed with SIGKILL and started again ends as one never stopped, to the bit"
+EPOCHS = 6
 CHOSEN = (
     *("half a checkpoint 9", "validation 3", "half of metrics.json", "metrics.json renamed", "step 6"),
     *("half a checkpoint 2", "checkpoint 3 renamed", "checkpoint 10 renamed", "test 1", "predictions"),
@@ -22,43 +24,44 @@ PLACES = Path(__file__).with_name("killed_at.py")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], float, float]:
-    """Return what a run leaves that was never stopped, when its first line came, and how long it took."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what a run leaves that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    log = folder / "log"
-    log.touch()
-    began = time.monotonic()
-    process = start(leap_avvp("train", *TINY, f"hydra.run.dir={folder / 'run'}"), log)
-    while "data: " not in log.read_text() and process.poll() is None:
-        time.sleep(0.01)
-    first = time.monotonic() - began
-    assert process.wait(300) == 0, log.read_text()
-    return left_by(folder / "run"), first, time.monotonic() - began
+    assert finish(leap_avvp("train", *TINY, f"hydra.run.dir={folder / 'run'}"), folder / "log") == 0
+    return left_by(folder / "run")
+
+
+def wait_for(process: subprocess.Popen[bytes], log: Path, epochs: int) -> None:
+    """Wait until a run has printed its first line, and so many epochs; or has ended."""
+    while process.poll() is None:
+        text = log.read_text()
+        if "data: " in text and text.count("\nepoch ") >= epochs:
+            return
+        time.sleep(0.002)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", trials(40, 2))
-def test_at_a_random_moment(
-    seed: int,
-    tmp_path: Path,
-    whole: tuple[dict[str, Any], float, float],
-    promise: Callable[..., None],
-) -> None:
-    """Killed once or twice: one time in eight while it starts, else while it trains, tests and writes."""
-    expected, first, last = whole
+def test_at_a_random_moment(seed: int, tmp_path: Path, whole: dict[str, Any], promise: Callable[..., None]) -> None:
+    """Killed once or twice: one time in ten while it starts, else soon after any of its epochs, the last one too."""
     draw = random.Random(seed)
     log = tmp_path / "log"
     words = leap_avvp("train", *TINY, f"hydra.run.dir={tmp_path / 'run'}")
     found = []
     for _ in range(draw.choice((1, 1, 2))):
-        moment = draw.uniform(0, first) if draw.random() < 1 / 8 else draw.uniform(0.9 * first, last)
         log.write_text("")
         process = start(words, log)
-        time.sleep(moment)
+        if draw.random() < 0.1:
+            time.sleep(draw.uniform(0.1, 2))
+        else:
+            wait_for(process, log, draw.randint(0, EPOCHS))
+            time.sleep(draw.uniform(0, 0.2))
+        in_time = process.poll() is None
         kill(process)
-        found.append(progress_of(log))
+        if in_time:
+            found.append(progress_of(log))
     assert finish(words, log) == 0, log.read_text()
-    assert left_by(tmp_path / "run") == expected
+    assert left_by(tmp_path / "run") == whole
     assert_clean(tmp_path / "run")
     promise(PROMISE, trials=len(found), killed=found)
 
@@ -68,13 +71,13 @@ def test_at_a_random_moment(
 def test_at_a_chosen_place(
     place: str,
     tmp_path: Path,
-    whole: tuple[dict[str, Any], float, float],
+    whole: dict[str, Any],
     promise: Callable[..., None],
 ) -> None:
     log = tmp_path / "log"
     words = ["train", *TINY, f"hydra.run.dir={tmp_path / 'run'}"]
     assert finish([sys.executable, str(PLACES), place, *words], log) == -9, log.read_text()
     assert finish(leap_avvp(*words), log) == 0, log.read_text()
-    assert left_by(tmp_path / "run") == whole[0]
+    assert left_by(tmp_path / "run") == whole
     assert_clean(tmp_path / "run")
     promise(PROMISE, killed=place)

@@ -55,10 +55,11 @@ def test_at_a_random_moment(
     out, log = tmp_path / "out", tmp_path / "log"
     finished: dict[str, int] = {}
     refused = 0
-    kills = draw.choice((1, 2, 3))
-    for _ in range(kills):
+    kills = 0
+    for _ in range(draw.choice((1, 2, 3))):
         process = start(study(out), log)
-        time.sleep(draw.uniform(0.1, 0.9) * duration)
+        time.sleep(draw.uniform(0.1, 0.7) * duration)
+        kills += process.poll() is None
         alone = draw.random() < 1 / 3
         if alone:
             os.kill(process.pid, signal.SIGKILL)

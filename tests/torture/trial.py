@@ -88,7 +88,7 @@ def progress_of(log: Path) -> str:
     text = log.read_text(errors="replace")
     epochs = re.findall(r"^epoch +(\d+)/", text, flags=re.MULTILINE)
     if "written:" in text:
-        return "finished"
+        return "at its very end"
     if epochs:
         return f"after epoch {epochs[-1]}"
     return "first epoch" if "data: " in text else "start-up"
