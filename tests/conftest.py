@@ -92,7 +92,8 @@ def read_wandb(folder: Path) -> SimpleNamespace:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run.id, run.name, run.group = record.run.run_id, record.run.display_name, record.run.run_group
-            run.project, run.resume, run.tags = record.run.project, record.run.resume, list(record.run.tags)
+            run.project, run.tags = record.run.project, list(record.run.tags)
+            run.resume = getattr(record.run, "resume", True)  # W&B 0.28 keeps it elsewhere
         if kind in ("run", "config"):
             config = record.run.config if kind == "run" else record.config
             run.config |= {item.key: json.loads(item.value_json) for item in config.update if item.key}
