@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-from benchmarks.baseline import PlainDataset, PlainParser, plain_scores  # noqa: E402
-from benchmarks.system import write_random_set  # noqa: E402
-from leap_avvp.data.folder import LLPFolder  # noqa: E402
-from leap_avvp.data.packed import PackedLLP  # noqa: E402
-from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder  # noqa: E402
-from leap_avvp.metrics import SCORE_NAMES, per_video_scores  # noqa: E402
-from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser  # noqa: E402
+from benchmarks.baseline import PlainDataset, PlainParser, plain_scores
+from benchmarks.system import write_random_set
+from leap_avvp.data.folder import LLPFolder
+from leap_avvp.data.packed import PackedLLP
+from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder
+from leap_avvp.metrics import SCORE_NAMES, per_video_scores
+from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser
 
 
 def test_the_plain_parser_gives_our_outputs():
