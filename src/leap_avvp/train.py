@@ -29,7 +29,7 @@ from leap_avvp.config import config_hash, plain
 from leap_avvp.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, check_choice
-from leap_avvp.files import folder_lock
+from leap_avvp.files import METRICS_FILE, METRICS_FORMAT, folder_lock
 from leap_avvp.interrupts import StopSignals
 from leap_avvp.metrics import per_video_scores
 from leap_avvp.module import ParsingModule
@@ -49,8 +49,6 @@ __all__ = [
     "versions",
 ]
 
-METRICS_FILE = "metrics.json"
-METRICS_FORMAT = "leap-avvp/metrics/1"
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 

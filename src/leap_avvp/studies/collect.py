@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from leap_avvp.errors import DataError
+from leap_avvp.files import METRICS_FILE, METRICS_FORMAT
 
 __all__ = ["METRICS_FILE", "METRICS_FORMAT", "RunRecord", "collect_runs", "read_record"]
-
-METRICS_FILE = "metrics.json"
-METRICS_FORMAT = "leap-avvp/metrics/1"
 
 
 @dataclasses.dataclass(frozen=True)
