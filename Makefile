@@ -66,7 +66,7 @@ reproduce-%: $(RUNTIME)
 torture: $(DEV) ## kill, fill, corrupt and load, and count: writes the table of docs/reliability.md (under half an hour)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 LEAP_AVVP_TORTURE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal \
 	  -p tests.torture.plugin tests/torture tests/robustness tests/properties tests/end_to_end/test_interruptions.py \
-	  tests/data/test_pack.py $(ARGS)
+	  tests/data/packed/test_pack.py $(ARGS)
 
 bench: $(DEV) ## measure speed and memory against a plain baseline and the machine (a few minutes; ARGS=--quick)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -22,8 +22,8 @@ from leap_avvp.data.packed import PackedLLP
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser
-from leap_avvp.module import ParsingModule
-from leap_avvp.train import device_name, quiet
+from leap_avvp.training.module import ParsingModule
+from leap_avvp.training.run import device_name, quiet
 
 NOT_MEASURED = "not measured"
 

@@ -17,7 +17,7 @@ from benchmarks.report import Report
 from benchmarks.timing import seconds
 from leap_avvp.data import LLPFolder, SimulatedLLP
 from leap_avvp.data.datamodule import folder_data
-from leap_avvp.data.pack import pack_folder
+from leap_avvp.data.packed.pack import pack_folder
 from leap_avvp.data.simulate import write_llp_folder
 
 __all__ = ["input_pipeline"]

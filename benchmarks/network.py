@@ -174,7 +174,7 @@ def side_by_side_step(report: Report, turns: int) -> None:
     import subprocess
     import sys
 
-    from leap_avvp.machine import cpu_threads
+    from leap_avvp.files.machine import cpu_threads
 
     section = report.section("Cells side by side", "cells x threads", "steps a second, together", "against one cell")
     cores = cpu_threads()

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from leap_avvp.files import write_whole
-from leap_avvp.machine import cpu_threads
-from leap_avvp.train import versions
+from leap_avvp.files.machine import cpu_threads
+from leap_avvp.training.run import versions
 
 __all__ = ["Report", "Section"]
 

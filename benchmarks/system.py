@@ -19,8 +19,8 @@ from benchmarks.report import Report
 from benchmarks.timing import seconds
 from leap_avvp import __version__
 from leap_avvp.data.datamodule import LLPDataModule
-from leap_avvp.data.pack_format import PackedArray, PackHeader, blocks, digest, write_header
 from leap_avvp.data.packed import PackedLLP
+from leap_avvp.data.packed.format import PackedArray, PackHeader, blocks, digest, write_header
 from leap_avvp.llp import FEATURE_SHAPES, NUM_CLASSES, NUM_SEGMENTS
 
 __all__ = ["FirstStep", "growth", "memory", "start_up", "write_random_set"]

@@ -10,9 +10,9 @@ import torch
 
 from leap_avvp.data import datamodule as datamodule_module
 from leap_avvp.data.datamodule import LLPDataModule, SeededBatches, SplitDataset, folder_data, simulated_data
-from leap_avvp.data.pack import pack_folder
+from leap_avvp.data.packed.pack import pack_folder
 from leap_avvp.errors import ConfigError
-from leap_avvp.machine import available_memory
+from leap_avvp.files.machine import available_memory
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from leap_avvp.checkpoint import read_checkpoint, save_atomic, write_json
 from leap_avvp.cli import main
 from leap_avvp.errors import DataError
-from leap_avvp.evaluate import load_checkpoint
 from leap_avvp.models import HAN, LabelQueries, LEAPDecoder, MMILDecoder, MMPyramid, VideoParser
 from leap_avvp.released import to_released
+from leap_avvp.training.checkpoint import read_checkpoint, save_atomic, write_json
+from leap_avvp.training.evaluate import load_checkpoint
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_failed_write_leaves_the_previous_file(tmp_path, monkeypatch):
         target.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("leap_avvp.checkpoint.torch.save", full)
+    monkeypatch.setattr("leap_avvp.training.checkpoint.torch.save", full)
     with pytest.raises(DataError, match="No space left on device"):
         save_atomic({"a": torch.zeros(1)}, path)
     assert path.read_bytes() == before

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import torch
 
-from leap_avvp.callbacks import LastCheckpoint, _EpochLosses
-from leap_avvp.checkpoint import read_checkpoint
 from leap_avvp.cli import main
 from leap_avvp.data.datamodule import SeededBatches
 from leap_avvp.errors import ConfigError
 from leap_avvp.files import folder_lock
-from leap_avvp.interrupts import Stopped, StopSignals
-from leap_avvp.module import ParsingModule
+from leap_avvp.training.callbacks import LastCheckpoint, _EpochLosses
+from leap_avvp.training.checkpoint import read_checkpoint
+from leap_avvp.training.interrupts import Stopped, StopSignals
+from leap_avvp.training.module import ParsingModule
 
 MORE = ("data.schedule.max_epochs=3", "callbacks.progress=line")  # 3 epochs of 3 steps
 
@@ -278,8 +278,8 @@ def test_slurm_is_not_left_to_lightning(tmp_path, monkeypatch) -> None:
     """Its handler would save in the middle of a step, and load that file whatever it is told."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-    from leap_avvp.config import compose_job
-    from leap_avvp.train import make_trainer
+    from leap_avvp.config.compose import compose_job
+    from leap_avvp.training.run import make_trainer
 
     for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "x", "SLURM_JOB_ID": "1"}.items():
         monkeypatch.setenv(name, value)

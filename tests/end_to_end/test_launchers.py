@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hydra.errors import MissingConfigException
 
-from leap_avvp.config import compose_job, explain
+from leap_avvp.config.compose import compose_job, explain
 
 pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs leap-avvp[launchers]")
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from leap_avvp.callbacks import BestCheckpoint
-from leap_avvp.checkpoint import read_checkpoint
 from leap_avvp.cli import main
 from leap_avvp.metrics import SCORE_NAMES
+from leap_avvp.training.callbacks import BestCheckpoint
+from leap_avvp.training.checkpoint import read_checkpoint
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -61,17 +61,17 @@ def test_looking_at_the_untrained_model_changes_nothing(train, tmp_path):
 
 def test_a_resumed_run_equals_one_never_stopped(train, tmp_path, monkeypatch):
     train("data.schedule.max_epochs=3", folder="whole")
-    import leap_avvp.module
+    import leap_avvp.training.module
 
-    original = leap_avvp.module.ParsingModule.on_train_epoch_start
+    original = leap_avvp.training.module.ParsingModule.on_train_epoch_start
 
-    def stop(module: leap_avvp.module.ParsingModule) -> None:
+    def stop(module: leap_avvp.training.module.ParsingModule) -> None:
         original(module)
         if module.current_epoch == 2:
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(leap_avvp.module.ParsingModule, "on_train_epoch_start", stop)
+        patch.setattr(leap_avvp.training.module.ParsingModule, "on_train_epoch_start", stop)
         with pytest.raises(RuntimeError, match="pulled the plug"):
             train("data.schedule.max_epochs=3", folder="broken")
     assert (tmp_path / "broken" / "checkpoints" / "last.ckpt").is_file()
@@ -167,15 +167,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(small, overrides, text, tmp_path,
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_term_and_videos(small, tmp_path, capsys, monkeypatch):
-    import leap_avvp.module
+    import leap_avvp.training.module
 
-    original = leap_avvp.module.ParsingLoss.__call__
+    original = leap_avvp.training.module.ParsingLoss.__call__
 
     def explode(loss, out, batch):
         terms = original(loss, out, batch)
         return terms | {"avss": terms["avss"] * float("nan"), "total": terms["total"] * float("nan")}
 
-    monkeypatch.setattr(leap_avvp.module.ParsingLoss, "__call__", explode)
+    monkeypatch.setattr(leap_avvp.training.module.ParsingLoss, "__call__", explode)
     assert main(["train", *small, f"hydra.run.dir={tmp_path / 'run'}"]) == 2
     errors = capsys.readouterr().err
     assert "not finite at step 0" in errors

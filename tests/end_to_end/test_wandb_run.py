@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import leap_avvp.module
+import leap_avvp.training.module
 from leap_avvp.cli import main
 from leap_avvp.llp import CLASSES
 
@@ -67,20 +67,20 @@ def test_a_run_carries_its_origin_best_and_test_scores_classes_and_videos(no_wan
 
 
 def test_a_resumed_run_goes_on_in_its_own_run_and_keeps_its_highest_scores(no_wandb_key, offline_runs, monkeypatch):
-    original = leap_avvp.module.ParsingModule.on_train_epoch_start
+    original = leap_avvp.training.module.ParsingModule.on_train_epoch_start
     words = ["train", *WORDS, *RUN, "data.schedule.max_epochs=3"]
 
-    def stop(module: leap_avvp.module.ParsingModule) -> None:
+    def stop(module: leap_avvp.training.module.ParsingModule) -> None:
         original(module)
         if module.current_epoch == 2:
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(leap_avvp.module.ParsingModule, "on_train_epoch_start", stop)
+        patch.setattr(leap_avvp.training.module.ParsingModule, "on_train_epoch_start", stop)
         # The first session's scores are made the higher ones: only a resume that remembers them gets the summary right.
-        log = leap_avvp.module.ParsingModule.log_dict
+        log = leap_avvp.training.module.ParsingModule.log_dict
         patch.setattr(
-            leap_avvp.module.ParsingModule,
+            leap_avvp.training.module.ParsingModule,
             "log_dict",
             lambda self, values, **options: log(
                 self, {name: 99.0 if name == "val/event/audio" else value for name, value in values.items()}, **options

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from leap_avvp.build import build_data
+from leap_avvp.config.build import build_data
 from leap_avvp.errors import ConfigError, DataError
-from leap_avvp.evaluate import load_checkpoint
 from leap_avvp.figures.parsing import MODALITIES
 from leap_avvp.figures.runs import labels_of, open_runs, parse_videos, predictions_of, truth_of
-from leap_avvp.scoring import read_predictions, write_predictions
+from leap_avvp.scoring.predictions import read_predictions, write_predictions
+from leap_avvp.training.evaluate import load_checkpoint
 
 
 @pytest.fixture

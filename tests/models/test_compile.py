@@ -8,7 +8,7 @@ import torch
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import HAN, LabelQueries, LEAPDecoder, MMILDecoder, MMPyramid, VideoParser
-from leap_avvp.module import ParsingModule
+from leap_avvp.training.module import ParsingModule
 
 
 def small_leap() -> LEAPDecoder:

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMPOSE_ALL = """
 import json
 import leap_avvp
-from leap_avvp.config import compose_job, config_groups, config_hash, launchers, plain
+from leap_avvp.config.compose import compose_job, config_groups, config_hash, launchers, plain
 
 NEEDED = {"train": ["data.root=/nowhere"], "evaluate": ["checkpoint=best.ckpt"]}
 composed = {}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from leap_avvp.data.feature_files import pool_seconds
+from leap_avvp.data.folder.feature_files import pool_seconds
 from leap_avvp.errors import DataError
 from leap_avvp.models.attention import MultiHeadAttention, banded_mask
 from leap_avvp.models.frontend import pool_frames

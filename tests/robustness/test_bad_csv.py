@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leap_avvp.cli import main
-from leap_avvp.data.annotation_rows import read_dense_rows, read_weak_rows
 from leap_avvp.data.annotations import read_annotations
+from leap_avvp.data.annotations.rows import read_dense_rows, read_weak_rows
 from leap_avvp.llp import CLASSES, DENSE_FILES, NUM_CLASSES, NUM_SEGMENTS, WEAK_FILES
-from leap_avvp.scoring import write_predictions
+from leap_avvp.scoring.predictions import write_predictions
 
 GENERATED = 150  # cases of each test that draws them
 DRAWN = settings(

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as npst
 
 from leap_avvp.cli import main
 from leap_avvp.data.datamodule import folder_data
-from leap_avvp.data.feature_files import BadFileError, read_features, read_pseudo_labels
+from leap_avvp.data.folder.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.llp import FEATURE_FOLDERS, PSEUDO_LABEL_FOLDERS
 
 GENERATED = 150  # cases of each test that draws them

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from leap_avvp.cli import main
 from leap_avvp.data.annotations import SplitAnnotations, read_annotations
 from leap_avvp.metrics import ParsingMetrics
-from leap_avvp.scoring import score_predictions
+from leap_avvp.scoring.predictions import score_predictions
 
 GENERATED = 120  # cases of each test that draws them
 DRAWN = settings(

@@ -20,13 +20,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leap_avvp.checkpoint import read_checkpoint
 from leap_avvp.cli import main
+from leap_avvp.config.trust import check_config_folder, check_targets
 from leap_avvp.data.annotations import read_annotations
 from leap_avvp.errors import ConfigError
 from leap_avvp.llp import CLASSES, FEATURE_FOLDERS
 from leap_avvp.models.label_files import read_label_embedding
-from leap_avvp.targets import check_config_folder, check_targets
+from leap_avvp.training.checkpoint import read_checkpoint
 
 GENERATED = 100  # cases of each test that draws them
 DRAWN = settings(

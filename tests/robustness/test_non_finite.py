@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leap_avvp.build import build_module
-from leap_avvp.config import compose_job
+from leap_avvp.config.build import build_module
+from leap_avvp.config.compose import compose_job
 from leap_avvp.data.datamodule import simulated_data
-from leap_avvp.module import NonFiniteProbabilityError, ParsingModule
+from leap_avvp.training.module import NonFiniteProbabilityError, ParsingModule
 from leap_avvp.types import Batch
 
 SMALL = ("encoder=han", "encoder.dim=16", "encoder.feed_forward_dim=16", "decoder.dim=16")

@@ -13,7 +13,7 @@ from leap_avvp.studies.plan import make_plan
 
 
 def test_the_format_is_the_one_that_training_writes() -> None:
-    from leap_avvp import train
+    from leap_avvp.training import run as train
 
     assert train.METRICS_FORMAT == METRICS_FORMAT
 

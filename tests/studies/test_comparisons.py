@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leap_avvp.errors import ConfigError, DataError
-from leap_avvp.per_video import PER_VIDEO_FILE, read_per_video, write_per_video
+from leap_avvp.scoring.per_video import PER_VIDEO_FILE, read_per_video, write_per_video
 from leap_avvp.studies import reproduce
 from leap_avvp.studies.comparisons import compare_rows
 from leap_avvp.studies.plan import make_plan

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from leap_avvp.cli import main
-from leap_avvp.module import ParsingModule
+from leap_avvp.training.module import ParsingModule
 
 
 def die() -> None:

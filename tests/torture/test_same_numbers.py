@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leap_avvp.checkpoint import read_checkpoint
+from leap_avvp.training.checkpoint import read_checkpoint
 from tests.torture.trial import TINY, finish, leap_avvp, left_by
 
 WEIGHTS = 1e-4

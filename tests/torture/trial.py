@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from leap_avvp.checkpoint import read_checkpoint
+from leap_avvp.training.checkpoint import read_checkpoint
 
 ALL = bool(os.environ.get("LEAP_AVVP_TORTURE"))
 # 6 epochs of 4 steps on a narrow model; saved every second step too.

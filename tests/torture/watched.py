@@ -11,9 +11,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-import leap_avvp.train
+import leap_avvp.training.run
 from leap_avvp.cli import main
-from leap_avvp.module import ParsingModule
+from leap_avvp.training.module import ParsingModule
 
 
 def look() -> None:
@@ -43,7 +43,7 @@ def looking_after(original: Callable[..., Any]) -> Callable[..., Any]:
 
 if __name__ == "__main__":
     if sys.argv[1] == "jobs":
-        leap_avvp.train.run = looking_after(leap_avvp.train.run)
+        leap_avvp.training.run.run = looking_after(leap_avvp.training.run.run)
     else:
         ParsingModule.on_validation_epoch_end = looking_after(ParsingModule.on_validation_epoch_end)  # type: ignore[method-assign]
     sys.exit(main(sys.argv[2:]))

@@ -17,8 +17,8 @@ from leap_avvp.data.packed import open_folder
 from leap_avvp.data.simulate import SimulatedLLP
 from leap_avvp.data.split import DataSource, SplitData
 from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.files.machine import available_memory
 from leap_avvp.llp import video_id
-from leap_avvp.machine import available_memory
 from leap_avvp.types import Batch
 
 __all__ = [

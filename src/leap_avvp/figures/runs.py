@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leap_avvp.build import build_data, build_protocol
-from leap_avvp.config import config_hash
+from leap_avvp.config.build import build_data, build_protocol
+from leap_avvp.config.compose import config_hash
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, nearest
-from leap_avvp.evaluate import load_checkpoint
 from leap_avvp.figures.parsing import MODALITIES, Grids, ParsedVideo, Parsing
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import VideoParser
-from leap_avvp.scoring import read_predictions
+from leap_avvp.scoring.predictions import read_predictions
 from leap_avvp.studies.collect import METRICS_FILE, RunRecord, read_record
+from leap_avvp.training.evaluate import load_checkpoint
 from leap_avvp.types import ParserOutput
 
 __all__ = ["Run", "labels_of", "open_runs", "parse_videos", "predictions_of", "truth_of"]

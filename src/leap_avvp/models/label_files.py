@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from leap_avvp.errors import DataError
+from leap_avvp.files.npz import NpyHeader, open_npz
+from leap_avvp.files.tensors import read_tensors
 from leap_avvp.llp import CLASSES, EMBEDDING_DIM, NUM_CLASSES
 from leap_avvp.models.label_queries import LabelQueries
-from leap_avvp.npz import NpyHeader, open_npz
-from leap_avvp.tensors import read_tensors
 
 __all__ = ["KNOWN_NAMES", "class_words", "glove_queries", "read_label_embedding"]
 

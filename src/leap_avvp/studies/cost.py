@@ -33,7 +33,7 @@ def _operations(cell: Cell) -> float:
     from omegaconf import OmegaConf
     from torch.utils.flop_counter import FlopCounterMode
 
-    from leap_avvp.build import build_parser
+    from leap_avvp.config.build import build_parser
 
     config = OmegaConf.create(dict(cell.config))
     parser = build_parser(config).to("meta").eval()

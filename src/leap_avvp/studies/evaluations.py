@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from leap_avvp.config import cell_name, compose_job, plain
+from leap_avvp.config.compose import cell_name, compose_job, plain
 from leap_avvp.errors import DataError
 from leap_avvp.studies.collect import RunRecord
 from leap_avvp.studies.plan import quote

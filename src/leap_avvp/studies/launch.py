@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from leap_avvp.files import folder_lock, write_whole
-from leap_avvp.machine import available_memory, cpu_threads
+from leap_avvp.files.machine import available_memory, cpu_threads
 from leap_avvp.studies.cost import estimate_seconds, shown_time
 from leap_avvp.studies.evaluations import evaluate_cells
 from leap_avvp.studies.plan import Plan, make_plan, short_path

@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
-from leap_avvp.config import CONFIG_MODULE, cell_name, compose_job, config_hash, explain, plain
+from leap_avvp.config.compose import CONFIG_MODULE, cell_name, compose_job, config_hash, explain, plain
 from leap_avvp.errors import ConfigError, DataError
 
 __all__ = ["CELLS_FOLDER", "Cell", "Plan", "make_plan", "quote", "short_path"]

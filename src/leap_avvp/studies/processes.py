@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from leap_avvp.machine import cpu_threads
+from leap_avvp.files.machine import cpu_threads
 from leap_avvp.studies.plan import Cell
 
 __all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "auto_jobs", "terminable"]

@@ -17,13 +17,13 @@ from leap_avvp.files import write_whole
 from leap_avvp.studies.plan import Plan
 from leap_avvp.studies.render import to_csv, to_markdown
 from leap_avvp.studies.tables import Table
-from leap_avvp.wandb_mode import run_id, wandb_mode
+from leap_avvp.tracking.wandb_mode import run_id, wandb_mode
 
 __all__ = ["STATE_FILE", "log_summary", "table_rows"]
 
 STATE_FILE = "wandb-summary.json"
 """In the study's folder: what its summary run holds."""
-_LOGGER = "leap_avvp.loggers.wandb_logger"
+_LOGGER = "leap_avvp.tracking.loggers.wandb_logger"
 _TEXT_COLUMNS = ("study", "row", "kind", "data_source", "seed", "seeds", "state", "config_hash", "note")
 
 

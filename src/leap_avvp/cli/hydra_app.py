@@ -1,0 +1,169 @@
+"""``leap-avvp train`` and ``leap-avvp evaluate``: Hydra's own command line around one job."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses, and no other knows its flags
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from leap_avvp.config.compose import CONFIG_MODULE, check_types, config_groups, explain, launchers, register_resolvers
+from leap_avvp.config.trust import check_config_folder
+from leap_avvp.errors import ConfigError, DataError, LeapError
+
+__all__ = ["ForgetConfigs", "help_text", "run_app"]
+
+
+class ForgetConfigs(Callback):
+    """Lets go of a job's configs when it has ended: Hydra holds them all until a sweep ends, 150 kB a job."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Keep what a sweeper looks at: the overrides and the value."""
+        job_return.cfg = None
+        job_return.hydra_cfg = None
+
+
+register_resolvers()  # here, because the processes of launchers import this module and call nothing else
+
+_EXAMPLES = {
+    "train": (
+        "leap-avvp train encoder=han decoder=mmil seed=0",
+        "leap-avvp train -m loss.avss_weight=0.5,1,2 seed=1,2",
+        "leap-avvp train -m experiment=table6",
+        "leap-avvp train data=llp data.root=/path/to/LLP logger=wandb",
+        "leap-avvp train --cfg job",
+    ),
+    "evaluate": (
+        "leap-avvp evaluate checkpoint=outputs/train/RUN/checkpoints/best.ckpt",
+        "leap-avvp evaluate -m checkpoint=best.ckpt protocol=union,per_modality,none",
+    ),
+}
+
+
+def help_text(name: str, about: str) -> str:
+    """Return what ``leap-avvp train --help`` prints: examples, config groups and where the keys are listed."""
+    groups = "\n".join(f"  {group}={'|'.join(options)}" for group, options in sorted(config_groups(name).items()))
+    examples = "\n".join(f"  {example}" for example in _EXAMPLES[name])
+    return (
+        f"usage: leap-avvp {name} [group=option ...] [key=value ...] [-m] [--cfg job]\n\n"
+        f"{about[0].upper() + about[1:]}.\n\n"
+        f"examples:\n{examples}\n\n"
+        f"groups:\n{groups}\n"
+        f"  hydra/launcher={'|'.join(launchers())} (with -m: jobs side by side)\n\n"
+        "  -m, --multirun   run every combination of values separated by commas, each in a folder of its own\n"
+        "  --cfg job        print the composed config (all keys), run nothing; add --resolve to fill references in\n"
+        "  --hydra-help     Hydra's further flags\n"
+    )
+
+
+def _train(config: DictConfig) -> dict[str, Any]:
+    from leap_avvp.training.run import run
+
+    return run(config)
+
+
+def _evaluate(config: DictConfig) -> dict[str, Any]:
+    from leap_avvp.training.evaluate import run
+
+    return run(config, list(HydraConfig.get().overrides.task))
+
+
+def _speaks() -> bool:
+    """Say whether this process tells the results: the only one, or the first under torchrun."""
+    from leap_avvp.training.run import is_main_process
+
+    return is_main_process()
+
+
+def _print_scores(result: dict[str, Any], split: str) -> None:
+    from leap_avvp.scoring.report import print_scores
+
+    scores = result["test"] if "test" in result else result["scores"]
+    print_scores(scores, split, result["protocol"]["name"], result["data_source"])
+
+
+def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConfig], float | None]:
+    work = {"train": _train, "evaluate": _evaluate}[name]
+
+    def job(config: DictConfig) -> float | None:
+        settings = HydraConfig.get()
+        try:
+            check_types(config, list(settings.overrides.task), name)
+            result = work(config)
+        except LeapError as error:
+            # Not raised: Hydra would print a page, tell only the first failure of a sweep, and only at its end.
+            label = name
+            if settings.mode == RunMode.MULTIRUN:
+                label = f"job {settings.job.num} ({', '.join(settings.overrides.task)})"
+                print(f"error: {label}: {error}", file=sys.stderr, flush=True)
+                if not str(settings.launcher.get("_target_", "")).endswith(".BasicLauncher"):
+                    raise  # a process of its own: only what is raised reaches the one that waits
+            failures.append((label, error))
+            return None
+        if _speaks():
+            _print_scores(result, "test" if name == "train" else str(config.split))
+            print(f"written: {config.output_dir}", flush=True)
+        score = (result["test"] if name == "train" else result["scores"])["average"]
+        return float(score)
+
+    return job
+
+
+def _check_sources(words: Sequence[str]) -> None:
+    """Look through the files that the command line adds to the package's own configs, before Hydra acts on them.
+
+    Raises:
+        ConfigError: a file that would call what is not trusted, or a pickled job.
+    """
+    given = get_args_parser().parse_args(list(words))
+    if given.experimental_rerun is not None:
+        raise ConfigError(
+            "--experimental-rerun: expected a command line, found a pickle, which is not loaded; "
+            "the job's own words are in its folder's .hydra/overrides.yaml"
+        )
+    searched = [text for text in given.overrides if text.lstrip("+~").startswith("hydra.searchpath")]
+    folders = [given.config_dir, given.config_path]
+    folders += [part.removeprefix("file://") for text in searched for part in re.split(r"[=,\[\]'\"]+", text)[1:]]
+    for folder in folders:
+        if folder and Path(folder).is_dir():
+            check_config_folder(Path(folder))
+
+
+def run_app(name: str, about: str, words: Sequence[str]) -> int:
+    """Run a Hydra app with the words of its command line; return the exit code.
+
+    Raises:
+        LeapError: a wrong key, value or file, in one line.
+    """
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text(name, about))
+        return 0
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
+    sys.argv = [f"leap-avvp {name}", *words]
+    _check_sources(words)
+    failures: list[tuple[str, LeapError]] = []
+    decorate = hydra.main(version_base="1.3", config_path=f"pkg://{CONFIG_MODULE}", config_name=name)
+    try:
+        decorate(_job(name, failures))()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, name) from error
+    except OSError as error:
+        raise DataError(f"{error.filename or 'output'}: {error.strerror}; results go to hydra.run.dir=DIR") from error
+    if not failures:
+        return 0
+    if failures[0][0] == name:
+        raise failures[0][1]
+    print(f"failed: {len(failures)} jobs: {'; '.join(label for label, _ in failures)}", file=sys.stderr)
+    return 2

@@ -1,0 +1,134 @@
+"""One ``.npy`` file of somebody else's drive: read, checked, brought to float32. Nothing in it is executed."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leap_avvp.files.npz import read_npy_header
+from leap_avvp.llp import FRAMES_PER_SEGMENT, NUM_CLASSES, NUM_SEGMENTS
+
+__all__ = ["BadFileError", "pool_seconds", "read_array", "read_features", "read_pseudo_labels"]
+
+_NUMBERS = "fiub"  # numpy's letters for floating-point numbers, integers of both kinds, and booleans
+
+
+class BadFileError(Exception):
+    """What is wrong with one file; the check of a folder collects these. ``missing`` ones may be left out."""
+
+    def __init__(self, path: Path, text: str, missing: bool = False) -> None:
+        super().__init__(f"{path}: {text}")
+        self.path, self.missing = path, missing
+
+
+def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kinds: str = _NUMBERS) -> NDArray[Any]:
+    """Return the array of a ``.npy`` file as it is stored.
+
+    Args:
+        path: the file.
+        root: the data folder. A link of a single file that leads out of it, and out of the folder that it stands in, is
+            refused: an archive from elsewhere may hold one. The root and the feature folders may well be links.
+        shapes: those that are taken.
+        kinds: letters of ``dtype.kind`` that are taken.
+
+    Raises:
+        BadFileError: missing, unreadable, truncated, of another shape or type, holding objects, or a link out.
+    """
+    _check_link(path, root)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait forever
+            raise BadFileError(path, "expected a file, found a folder or a device")
+        with path.open("rb", buffering=0) as file:
+            header = read_npy_header(file)
+            if header.dtype.kind not in kinds:
+                what = "floating-point numbers" if kinds == "f" else "numbers"
+                found = "objects, which are not loaded" if header.dtype.hasobject else header.dtype
+                raise BadFileError(path, f"expected {what}, found {found}")
+            if header.shape not in shapes:
+                raise BadFileError(path, f"expected shape {' or '.join(map(str, shapes))}, found {header.shape}")
+            expected = header.data_offset + header.data_bytes
+            if status.st_size < expected:
+                raise BadFileError(path, f"expected {expected:,} bytes, found {status.st_size:,}: truncated")
+            file.seek(header.data_offset)
+            array: NDArray[Any] = np.empty(header.shape, header.dtype, order="F" if header.fortran_order else "C")
+            _fill(file, array)
+    except FileNotFoundError:
+        raise BadFileError(path, "missing", missing=True) from None
+    except (OSError, ValueError, EOFError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadFileError(path, f"expected a .npy file, cannot read it ({reason})") from error
+    return array
+
+
+def _fill(file: io.RawIOBase, array: NDArray[Any]) -> None:
+    """Read an array's bytes straight into it; other threads run meanwhile."""
+    rest = array.ravel(order="K").view(np.uint8).data
+    while rest:
+        number = file.readinto(rest)
+        if not number:
+            raise EOFError("the file ends early")
+        rest = rest[number:]
+
+
+def pool_seconds(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of each second's 8 frames: (8 T, F) -> (T, F)."""
+    pooled: NDArray[np.float32] = frames.reshape(-1, FRAMES_PER_SEGMENT, frames.shape[1]).mean(axis=1)
+    return pooled
+
+
+def read_features(path: Path, root: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return features (T, F) in float32, frames averaged over each second.
+
+    Args:
+        path: the file; any float width, byte and memory order.
+        root: see :func:`read_array`.
+        shape: of the file: (T, F), or (8 T, F), for which an already averaged (T, F) is taken too.
+
+    Raises:
+        BadFileError: as :func:`read_array`; NaN or Inf, also where a number is too large for float32.
+    """
+    pooled_shape = (NUM_SEGMENTS, shape[1])
+    array = read_array(path, root, (shape,) if shape == pooled_shape else (shape, pooled_shape), kinds="f")
+    with np.errstate(over="ignore"):  # what is too large becomes Inf, which is refused below
+        values = np.ascontiguousarray(array, dtype=np.float32)
+    wrong = values.size - np.count_nonzero(np.isfinite(values))
+    if wrong:
+        raise BadFileError(path, f"expected finite numbers, found {wrong:,} NaN or Inf among {values.size:,}")
+    return values if array.shape == pooled_shape else pool_seconds(values)
+
+
+def read_pseudo_labels(path: Path, root: Path) -> NDArray[np.float32]:
+    """Return segment pseudo labels (T, C), 0 or 1, in float32.
+
+    Args:
+        path: the file; integers, booleans or floating-point numbers.
+        root: see :func:`read_array`.
+
+    Raises:
+        BadFileError: as :func:`read_array`; other values than 0 and 1.
+    """
+    array = read_array(path, root, ((NUM_SEGMENTS, NUM_CLASSES),))
+    allowed = (array == 0) | (array == 1)
+    if not allowed.all():
+        raise BadFileError(path, f"expected 0 or 1 for each segment and class, found {array[~allowed][0]:g}")
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _check_link(path: Path, root: Path) -> None:
+    if not path.is_symlink():
+        return
+    try:
+        target = path.resolve()
+        inside = any(target.is_relative_to(folder.resolve()) for folder in (path.parent, root))
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise BadFileError(path, "expected a file, found a link that leads nowhere") from error
+    if not inside:
+        raise BadFileError(
+            path, f"a link that leads out of the data folder, to {target}: copy the file, or link the whole folder"
+        )

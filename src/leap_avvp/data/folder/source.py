@@ -1,0 +1,191 @@
+"""A folder in LLP's real layout: every file read once, checked, and kept in memory with its frames pooled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from leap_avvp.data.annotations import Dirt, SplitAnnotations, find_annotations, read_annotations
+from leap_avvp.data.folder.report import FolderReport, SplitReport
+from leap_avvp.data.folder.video_files import Video, VideoFiles, read_many
+from leap_avvp.data.simulate.export import MARKER
+from leap_avvp.data.split import SplitData, weak_targets
+from leap_avvp.errors import ConfigError, DataError, check_choice
+from leap_avvp.llp import PSEUDO_LABEL_FOLDERS, SPLITS
+
+__all__ = ["PSEUDO_LABELS", "LLPFolder"]
+
+PSEUDO_LABELS = ("valor", "none")
+
+
+@dataclasses.dataclass
+class _Loaded:
+    """One split's arrays, with what was wrong."""
+
+    report: SplitReport
+    kept: NDArray[np.bool_]
+    """(N,) videos without a problem."""
+    arrays: dict[str, NDArray[np.float32]]
+    """(N, T, F) or (N, T, C) by name; rows of videos that are not kept hold anything."""
+
+
+class LLPFolder:
+    """The real LLP (Tian et al., ECCV 2020), as a :class:`~leap_avvp.data.split.DataSource`.
+
+    Args:
+        root: holds ``feats/vggish``, ``feats/res152``, ``feats/r2plus1d_18`` and, for VALOR's pseudo labels,
+            ``CLAP/segment_pseudo_labels`` and ``CLIP/segment_pseudo_labels``.
+        annotations: folder of the CSV files, where it is not ``root/annotations``, ``root/data`` or ``root``.
+        pseudo_labels: ``valor``, or ``none`` to train on the weak labels alone.
+        allow_missing: leave videos out whose files are missing, and say so, instead of stopping. Damaged files stop in
+            any case.
+
+    Raises:
+        DataError: no such folder, or no annotation files.
+        ConfigError: an unknown option.
+    """
+
+    name: str
+    """``llp``, or ``simulated`` for what ``leap-avvp data simulate`` wrote: its numbers must not pass as LLP's."""
+
+    def __init__(
+        self, root: Path, annotations: Path | None = None, pseudo_labels: str = "valor", allow_missing: bool = False
+    ) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: no such folder; data.root is the one that holds feats/ and annotations/")
+        self.name = "simulated" if (self.root / MARKER).exists() else "llp"
+        self.pseudo_labels = check_choice("data.pseudo_labels", pseudo_labels, PSEUDO_LABELS)
+        if not isinstance(allow_missing, bool):
+            raise ConfigError(f"data.allow_missing: expected true or false, found {allow_missing!r}")
+        self.allow_missing = allow_missing
+        self.annotation_folder = find_annotations(self.root, annotations)
+        self._annotations: dict[str, SplitAnnotations] | None = None
+        self._dirt = Dirt()
+        self._reports: dict[str, SplitReport] = {}
+
+    def describe(self) -> dict[str, object]:
+        """Return root, options and what the checks of the loaded splits found."""
+        return {
+            "root": str(self.root.resolve()),
+            "annotations": str(self.annotation_folder.resolve()),
+            "pseudo_labels": self.pseudo_labels,
+            "allow_missing": self.allow_missing,
+            **self._report(self._reports.values()).to_dict(),
+        }
+
+    def check(self, splits: Sequence[str] = SPLITS) -> FolderReport:
+        """Read and check every file of ``splits``; no array is kept.
+
+        Raises:
+            DataError: annotation files that cannot be used at all, or whole folders that are not there.
+        """
+        reports = [self._read(self.split(split), keep=False).report for split in splits]
+        return self._report(reports)
+
+    def load(self, split: str) -> SplitData:
+        """Read, check and return one split; the whole of LLP takes 1.3 GB of memory.
+
+        Raises:
+            DataError: missing files (unless they are allowed) or damaged ones: how many, and the first five.
+        """
+        annotations = self.split(split)
+        loaded = self._read(annotations, keep=True)
+        report = loaded.report
+        problems = self._report([report]).problems()
+        if report.damaged or (report.missing and not self.allow_missing):
+            allow = "" if report.damaged else "; data.allow_missing=true goes on without those videos"
+            raise DataError(f"{self.root}: {split}: {'; '.join(problems)}{allow}")
+        if not loaded.kept.any():
+            raise DataError(f"{self.root}: {split}: not one of {report.videos} videos has all its files")
+        self._say(report, problems)
+        self._reports[split] = report
+        return self._assemble(annotations, loaded)
+
+    @property
+    def dirt(self) -> Dirt:
+        """What is known to be wrong in the annotation files, once they are read."""
+        return self._dirt
+
+    def has_pseudo_labels(self) -> bool:
+        """Say whether the folders of VALOR's pseudo labels are there."""
+        return all((self.root / folder).is_dir() for folder in PSEUDO_LABEL_FOLDERS.values())
+
+    def split(self, split: str) -> SplitAnnotations:
+        """Return the annotations of a split."""
+        if self._annotations is None:
+            self._annotations, self._dirt = read_annotations(self.annotation_folder)
+        return self._annotations[check_choice("split", split, SPLITS)]
+
+    def _report(self, splits: Iterable[SplitReport]) -> FolderReport:
+        return FolderReport(str(self.root), self._dirt, list(splits))
+
+    def _say(self, report: SplitReport, problems: Sequence[str]) -> None:
+        if not self._reports:  # told once, with the first split
+            for line in self._dirt.lines():
+                print(f"annotations: {line}")
+        if problems:
+            print(f"{report.split}: going on with {report.complete} of {report.videos} videos; {'; '.join(problems)}")
+        if report.unmasked:
+            print(f"{report.split}: {report.unmasked} pseudo labels name an event outside the video's weak label")
+
+    def _assemble(self, annotations: SplitAnnotations, loaded: _Loaded) -> SplitData:
+        kept = loaded.kept
+        arrays = loaded.arrays
+        if not kept.all():
+            arrays = {name: array[kept] for name, array in arrays.items()}
+        label = annotations.weak[kept].astype(np.float32)
+        if annotations.split == "train" and self.pseudo_labels == "none":
+            arrays |= weak_targets(label)
+        return SplitData(
+            split=annotations.split,
+            filenames=[name for name, keep in zip(annotations.filenames, kept, strict=True) if keep],
+            audio=arrays["audio"],
+            video_2d=arrays["video_2d"],
+            video_3d=arrays["video_3d"],
+            video_label=label,
+            segment_audio=arrays.get("segment_audio"),
+            segment_visual=arrays.get("segment_visual"),
+            video_audio=arrays.get("video_audio"),
+            video_visual=arrays.get("video_visual"),
+            target_audio=None if annotations.audio is None else annotations.audio[kept],
+            target_visual=None if annotations.visual is None else annotations.visual[kept],
+        )
+
+    def _read(self, annotations: SplitAnnotations, keep: bool) -> _Loaded:
+        """Read every file of a split once, in threads; ``keep`` its arrays or only the report."""
+        files = VideoFiles(self.root, annotations, self.pseudo_labels == "valor")
+        arrays = {
+            name: np.empty((len(files) if keep else 0, *shape), dtype=np.float32)
+            for name, shape in files.shapes.items()
+        }
+
+        def read(index: int) -> Video:
+            video = files.read(index)
+            if keep:
+                for name, values in video.arrays.items():
+                    arrays[name][index] = values
+            return dataclasses.replace(video, arrays={})
+
+        report = SplitReport(annotations.split, len(files))
+        kept = np.ones(len(files), dtype=np.bool_)
+        console = Console(stderr=True)
+        for index, video in enumerate(
+            track(
+                read_many(read, range(len(files))),
+                f"reading {annotations.split}",
+                total=len(files),
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
+        ):
+            kept[index] = not video.problems
+            report.add(files.video_ids[index], video.problems, video.outside)
+        return _Loaded(report, kept, arrays)

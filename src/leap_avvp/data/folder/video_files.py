@@ -1,0 +1,120 @@
+"""The files of each video of a split: where they are, and one video's arrays, read and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leap_avvp.data.annotations import SplitAnnotations
+from leap_avvp.data.folder.feature_files import BadFileError, read_features, read_pseudo_labels
+from leap_avvp.errors import DataError
+from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, NUM_CLASSES, NUM_SEGMENTS, PSEUDO_LABEL_FOLDERS
+
+__all__ = ["READ_THREADS", "Video", "VideoFiles", "read_many"]
+
+READ_THREADS = min(8, os.cpu_count() or 1)
+_PROBE = 16
+# A video of files that the system holds in memory takes 0.4 ms, and threads would only take turns; off a disk or a
+# network it takes many times longer, and threads wait together.
+_SLOW = 0.002
+
+
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """What the files of one video hold."""
+
+    arrays: dict[str, NDArray[np.float32]]
+    """(T, F) features with pooled frames and (T, C) pseudo labels, by name; those that could be read."""
+    problems: list[BadFileError]
+    outside: int
+    """Pseudo labels that name an event outside the video's weak label."""
+
+
+def read_many(read: Callable[[int], _T], indices: Sequence[int]) -> Iterator[_T]:
+    """Yield ``read(index)`` for each index, in order; in threads where the first ones show that files come slowly."""
+    started = time.perf_counter()
+    for index in indices[:_PROBE]:
+        yield read(index)
+    rest = indices[_PROBE:]
+    if not rest:
+        return
+    if READ_THREADS == 1 or time.perf_counter() - started < _SLOW * _PROBE:
+        yield from map(read, rest)
+        return
+    pool = ThreadPoolExecutor(READ_THREADS)
+    try:
+        yield from pool.map(read, rest)
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupted check does not read the other files first
+
+
+class VideoFiles:
+    """The feature files of a split and, for ``train`` with pseudo labels, VALOR's label files.
+
+    Args:
+        root: the data folder.
+        annotations: of the split.
+        pseudo_labels: whether training needs VALOR's.
+
+    Raises:
+        DataError: naming every folder that is not there, and how to get VALOR's or to do without.
+    """
+
+    def __init__(self, root: Path, annotations: SplitAnnotations, pseudo_labels: bool) -> None:
+        self.root = root
+        self.annotations = annotations
+        self.video_ids = annotations.video_ids
+        self.folders = {name: root / folder for name, folder in FEATURE_FOLDERS.items()}
+        if annotations.split == "train" and pseudo_labels:
+            self.folders |= {f"segment_{modality}": root / folder for modality, folder in PSEUDO_LABEL_FOLDERS.items()}
+        absent = {name: folder for name, folder in self.folders.items() if not folder.is_dir()}
+        if absent:
+            advice = "; expected LLP's released features there"
+            if all(name.startswith("segment_") for name in absent):
+                advice = (
+                    "; expected the segment pseudo labels that VALOR released (Lai et al., NeurIPS 2023) there; "
+                    "data.pseudo_labels=none trains without them"
+                )
+            raise DataError(f"{root}: no such folder: {', '.join(map(str, absent.values()))}{advice}")
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """(T, F) or (T, C) of each array of a video, by name."""
+        return {
+            name: (NUM_SEGMENTS, FEATURE_SHAPES[name][1] if name in FEATURE_SHAPES else NUM_CLASSES)
+            for name in self.folders
+        }
+
+    def path(self, name: str, index: int) -> Path:
+        """Return the file of an array of a video."""
+        return self.folders[name] / f"{self.video_ids[index]}.npy"
+
+    def read(self, index: int) -> Video:
+        """Read and check every file of a video."""
+        arrays: dict[str, NDArray[np.float32]] = {}
+        problems, outside = [], 0
+        for name in self.folders:
+            path = self.path(name, index)
+            try:
+                if name in FEATURE_SHAPES:
+                    arrays[name] = read_features(path, self.root, FEATURE_SHAPES[name])
+                else:
+                    arrays[name] = read_pseudo_labels(path, self.root)
+                    outside += int(arrays[name][:, ~self.annotations.weak[index]].sum())
+            except BadFileError as problem:
+                problems.append(problem)
+        return Video(arrays, problems, outside)

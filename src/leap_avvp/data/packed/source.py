@@ -1,0 +1,224 @@
+"""A packed set as a data source: checked, held against its source files, memory-mapped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leap_avvp.data.annotations import find_annotations
+from leap_avvp.data.folder import LLPFolder
+from leap_avvp.data.packed.format import (
+    HEADER,
+    PackedArray,
+    PackHeader,
+    blocks,
+    damaged,
+    digest,
+    file_digest,
+    read_header,
+    set_folder,
+)
+from leap_avvp.data.split import DataSource, SplitData, weak_targets
+from leap_avvp.errors import ConfigError, DataError, check_choice
+from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, PSEUDO_LABEL_FOLDERS, video_id
+
+__all__ = ["PACKED", "PackedLLP", "find_packed", "open_folder"]
+
+PACKED = ("auto", "off", "float32", "float16")
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+def find_packed(root: Path, packed: str = "auto") -> Path | None:
+    """Return the packed set that a data folder is to be read from, if any.
+
+    Args:
+        root: the data folder, or a packed set itself.
+        packed: ``auto`` takes the float32 set where there is one (it gives the same numbers), ``off`` none,
+            ``float32`` or ``float16`` that one, and anything else is the folder of a set.
+
+    Raises:
+        DataError: a set that is asked for is not there.
+    """
+    if packed == "off":
+        return None
+    if (root / HEADER).is_file():
+        return root
+    if packed == "auto":
+        folder = set_folder(root, "float32")
+        return folder if folder.is_dir() else None
+    folder = set_folder(root, packed) if packed in PACKED else Path(packed)
+    if not (folder / HEADER).is_file():
+        raise DataError(
+            f"data.packed={packed}: no packed set at {folder}; `leap-avvp data pack {root}` makes one (--dtype, --out)"
+        )
+    return folder
+
+
+class PackedLLP:
+    """A packed set, as a :class:`~leap_avvp.data.split.DataSource`.
+
+    Args:
+        folder: of the set.
+        root: the data folder that it was made from; None, or one without the feature folders, leaves the comparison
+            with the sources out, as on a machine that was given only the set.
+        annotations: folder of the CSV files, likewise.
+        pseudo_labels: ``valor``, or ``none`` to train on the weak labels alone.
+        allow_missing: take a set that was packed without the videos whose files were missing.
+
+    Raises:
+        DataError: a damaged header, or one of another version.
+    """
+
+    name: str
+    """``llp``, or ``simulated`` for a set made from simulated videos."""
+
+    def __init__(
+        self,
+        folder: Path,
+        root: Path | None = None,
+        annotations: Path | None = None,
+        pseudo_labels: str = "valor",
+        allow_missing: bool = False,
+    ) -> None:
+        self.folder, self.root, self.annotation_folder = Path(folder), root, annotations
+        self.pseudo_labels = check_choice("data.pseudo_labels", pseudo_labels, ("valor", "none"))
+        self.allow_missing = allow_missing
+        self.header: PackHeader = read_header(self.folder)
+        self.name = "simulated" if self.header.simulated else "llp"
+
+    def describe(self) -> dict[str, object]:
+        """Return folder, options and what the check of the source files found when the set was packed."""
+        return {
+            "packed": str(self.folder.resolve()),
+            "dtype": self.header.dtype,
+            "pseudo_labels": self.pseudo_labels,
+            "allow_missing": self.allow_missing,
+            **self.header.facts,
+        }
+
+    def load(self, split: str) -> SplitData:
+        """Return one split, its features memory-mapped, after holding it against its checksums and its sources.
+
+        Raises:
+            DataError: a damaged or stale set, or one without the pseudo labels or videos that are asked for.
+        """
+        check_choice("split", split, self.header.arrays)
+        arrays = self.verify(split)
+        self._check_fresh(split, arrays["sources"])
+        missing = self.header.missing[split]
+        if missing and not self.allow_missing:
+            raise DataError(
+                f"{self.folder}: {split} was packed without {missing} videos whose files were missing; "
+                "data.allow_missing=true goes on without them"
+            )
+        label = arrays["video_label"].astype(np.float32)
+        targets: dict[str, Any] = {}
+        if split == "train" and self.pseudo_labels == "none":
+            targets |= weak_targets(label)
+        elif split == "train":
+            for modality in ("audio", "visual"):
+                if f"segment_{modality}" not in arrays:
+                    raise DataError(
+                        f"{self.folder}: packed without VALOR's pseudo labels; put them into the data folder and pack "
+                        "it again, or train without them: data.pseudo_labels=none"
+                    )
+                targets[f"segment_{modality}"] = arrays[f"segment_{modality}"].astype(np.float32)
+        truth: dict[str, Any] = {
+            f"target_{modality}": arrays[f"target_{modality}"].astype(np.bool_)
+            for modality in ("audio", "visual")
+            if f"target_{modality}" in arrays
+        }
+        features = {name: arrays[name] for name in FEATURE_SHAPES}
+        return SplitData(split, list(self.header.filenames[split]), **features, video_label=label, **targets, **truth)
+
+    def verify(self, split: str | None = None) -> dict[str, NDArray[Any]]:
+        """Hold every byte of a split (or of all) against its checksum; return the mapped arrays by name.
+
+        Raises:
+            DataError: naming the file that is damaged.
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        work: list[tuple[PackedArray, NDArray[Any], slice, str]] = []
+        for name in self.header.arrays if split is None else (split,):
+            for key, packed in self.header.arrays[name].items():
+                arrays[key] = packed.open(self.folder)
+                places = list(blocks(len(arrays[key])))
+                if len(places) != len(packed.sha256) or len(arrays[key]) != len(self.header.filenames[name]):
+                    raise damaged(self.folder, f"{packed.file} does not hold the videos that {HEADER} lists")
+                work += [(packed, arrays[key], *pair) for pair in zip(places, packed.sha256, strict=True)]
+
+        def check(item: tuple[PackedArray, NDArray[Any], slice, str]) -> str | None:
+            packed, array, place, expected = item
+            return (
+                None if digest(array[place]) == expected else f"{packed.file}, videos {place.start} to {place.stop - 1}"
+            )
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            wrong = next((problem for problem in pool.map(check, work) if problem), None)
+        if wrong:
+            raise damaged(self.folder, f"the checksum of {wrong} does not fit")
+        return arrays
+
+    def _check_fresh(self, split: str, sources: NDArray[np.int64]) -> None:
+        """Hold sizes and times of the source files against those at packing."""
+        stale = f"{self.folder}: stale packed set"
+        advice = "run `leap-avvp data pack` again, or read the source files with data.packed=off"
+        if self.annotation_folder is not None:
+            for name, expected in self.header.annotations.items():
+                path = self.annotation_folder / name
+                if path.is_file() and file_digest(path) != expected:
+                    raise DataError(f"{stale}: {path} has changed since it was packed; {advice}")
+        if self.root is None:
+            return
+        ids = [video_id(name) for name in self.header.filenames[split]]
+        folders = FEATURE_FOLDERS | {f"segment_{key}": folder for key, folder in PSEUDO_LABEL_FOLDERS.items()}
+        for column, name in enumerate(self.header.source_names[split]):
+            folder = self.root / folders[name]
+            if not folder.is_dir():
+                continue  # only the set was taken along
+            status = {entry.name: entry.stat() for entry in os.scandir(folder)}
+            for row, identity in enumerate(ids):
+                found = status.get(f"{identity}.npy")
+                now = (0, 0) if found is None else (found.st_size, found.st_mtime_ns)
+                if now != tuple(sources[row, column]):
+                    what = "is gone" if found is None else "has changed"
+                    file = folder / f"{identity}.npy"
+                    raise DataError(f"{stale}: {file} {what} since it was packed; {advice}")
+
+
+def open_folder(
+    root: Path,
+    annotations: Path | None = None,
+    pseudo_labels: str = "valor",
+    allow_missing: bool = False,
+    packed: str = "auto",
+) -> DataSource:
+    """Return the packed set of a data folder where there is one to use, and say so, else the folder itself.
+
+    Args:
+        root: see :class:`~leap_avvp.data.folder.LLPFolder`, or a packed set that was taken along alone.
+        annotations: likewise.
+        pseudo_labels: likewise.
+        allow_missing: likewise.
+        packed: see :func:`find_packed`.
+
+    Raises:
+        DataError: as :class:`PackedLLP` and :class:`~leap_avvp.data.folder.LLPFolder`.
+    """
+    if not isinstance(packed, str) or not packed:
+        raise ConfigError(f"data.packed: expected one of {', '.join(PACKED)}, or a folder, found {packed!r}")
+    found = find_packed(root, packed)
+    if found is None:
+        return LLPFolder(root, annotations, pseudo_labels, allow_missing)
+    print(f"data: packed set {found}")
+    if found == root:
+        return PackedLLP(found, None, annotations, pseudo_labels, allow_missing)
+    with contextlib.suppress(DataError):  # only the set may have been taken along
+        annotations = find_annotations(root, annotations)
+    return PackedLLP(found, root, annotations, pseudo_labels, allow_missing)

@@ -1,0 +1,69 @@
+"""Weights between files: a released program's state dict to our checkpoint, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from leap_avvp import __version__
+from leap_avvp.config.compose import compose_job, config_hash, plain
+from leap_avvp.errors import DataError
+from leap_avvp.models.label_files import read_label_embedding
+from leap_avvp.released import Architecture, load_released, recognise, to_released
+from leap_avvp.training.checkpoint import CHECKPOINT_KEY, read_checkpoint, save_atomic
+from leap_avvp.training.evaluate import load_checkpoint
+
+__all__ = ["convert"]
+
+_EXTRAS_KEY = "released_extras"
+
+
+def _state_dict(content: dict[str, Any], path: Path) -> dict[str, Tensor]:
+    nested = content.get("state_dict", content)
+    if not isinstance(nested, dict) or not all(isinstance(value, Tensor) for value in nested.values()):
+        raise DataError(f"{path}: expected a state dict (name -> tensor), found other objects in it")
+    return {str(name).removeprefix("module."): value for name, value in nested.items()}
+
+
+def _config_of(architecture: Architecture) -> dict[str, Any]:
+    overrides = [f"encoder={architecture.encoder}", f"decoder={architecture.decoder}", "data=llp"]
+    if architecture.decoder == "leap":
+        overrides.append(f"decoder.num_blocks={architecture.num_blocks}")
+    content = plain(compose_job([*overrides, "output_dir=."]))
+    content["label_embedding"]["path"] = None  # the checkpoint carries the vectors themselves
+    return content
+
+
+def convert(source: Path, target: Path, label_embedding: Path | None = None) -> str:
+    """Convert ``source`` into ``target``, the direction told from what ``source`` holds; return one line about it.
+
+    Args:
+        source: a released program's weights, or a checkpoint of ``leap-avvp``.
+        target: where the other kind is written (under a temporary name first).
+        label_embedding: a file that :func:`~leap_avvp.models.label_files.read_label_embedding` knows; needed to import
+            LEAP, whose released weights do not hold the label vectors.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    content = read_checkpoint(source)
+    if CHECKPOINT_KEY in content:
+        parser, _ = load_checkpoint(source)
+        parser.released_extras = content.get(_EXTRAS_KEY)
+        released = to_released(parser)
+        save_atomic(released, target)
+        return f"{target}: {recognise(released)} as released, {len(released)} tensors"
+    state = _state_dict(content, source)
+    embedding = None if label_embedding is None else read_label_embedding(label_embedding)
+    architecture = recognise(state)
+    parser = load_released(state, embedding)
+    config = _config_of(architecture)
+    stamp = {"config": config, "config_hash": config_hash(config), "version": __version__}
+    own = {f"parser.{name}": value for name, value in parser.state_dict().items()}
+    checkpoint = {"state_dict": own, CHECKPOINT_KEY: stamp, _EXTRAS_KEY: parser.released_extras}
+    save_atomic(checkpoint, target)
+    return (
+        f"{target}: a checkpoint of {architecture} for `leap-avvp evaluate checkpoint={target} data=llp data.root=DIR`"
+    )

@@ -1,0 +1,1 @@
+"""From predictions to numbers: files of predictions, scores a video, the table on the terminal."""

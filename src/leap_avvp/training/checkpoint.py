@@ -1,0 +1,126 @@
+"""Checkpoints of our own: reading one safely, telling which configuration it belongs to, and loading its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leap_avvp.errors import DataError
+from leap_avvp.files import write_whole
+from leap_avvp.files.tensors import read_tensors
+
+__all__ = [
+    "CHECKPOINT_KEY",
+    "check_weights",
+    "load_weights",
+    "parser_state",
+    "read_checkpoint",
+    "save_atomic",
+    "stamp_of",
+    "write_json",
+]
+
+CHECKPOINT_KEY = "leap_avvp"
+"""Where a checkpoint keeps its stamp: ``config`` (plain dict) and ``config_hash``."""
+_PREFIX = "parser."
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a file of plain tensors and containers, whoever wrote it; nothing in it is executed.
+
+    Raises:
+        DataError: missing, damaged, or holding objects.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such checkpoint file")
+    content = read_tensors(path)
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise DataError(f"{path}: expected a dict of tensors by name, found {type(content).__name__}")
+    return content
+
+
+def stamp_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the stamp of a checkpoint that ``leap-avvp`` wrote.
+
+    Raises:
+        DataError: when it has none.
+    """
+    stamp = checkpoint.get(CHECKPOINT_KEY)
+    if not isinstance(stamp, dict) or not isinstance(stamp.get("config"), dict) or "state_dict" not in checkpoint:
+        raise DataError(
+            f"{path}: not a checkpoint of leap-avvp; weights of a released program become one by "
+            f"`leap-avvp convert {path} OUT.ckpt`"
+        )
+    state = checkpoint["state_dict"]
+    wrong = None if isinstance(state, dict) else type(state).__name__
+    if isinstance(state, dict):
+        wrong = next((name for name, value in state.items() if not _is_weight(name, value)), None)
+    if wrong is not None:
+        raise DataError(f"{path}: state_dict: expected tensors by name, found {str(wrong)[:80]!r}; the file is damaged")
+    return stamp
+
+
+def _is_weight(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and not value.is_complex()
+
+
+def parser_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the parser's own tensors of a checkpoint."""
+    state: Mapping[str, Tensor] = checkpoint["state_dict"]
+    return {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+
+
+def check_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Check that a parser's tensors have the names and shapes of ``state``; the parser may be on the meta device.
+
+    Raises:
+        DataError: naming the first tensors that are missing, unknown or of another shape.
+    """
+    own = parser.state_dict()
+    problems = [f"missing {name}" for name in own if name not in state]
+    problems += [f"unknown {name}" for name in state if name not in own]
+    problems += [
+        f"{name} has shape {tuple(state[name].shape)} and not {tuple(own[name].shape)}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    if problems:
+        raise DataError(
+            f"{path}: weights of another configuration, {len(problems)} tensors differ: {'; '.join(problems[:3])}"
+        )
+
+
+def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load a parser's tensors strictly.
+
+    Raises:
+        DataError: as :func:`check_weights`.
+    """
+    check_weights(parser, state, path)
+    parser.load_state_dict(dict(state))
+
+
+def save_atomic(content: Mapping[str, Any], path: Path) -> None:
+    """Save tensors to ``path`` under a temporary name first."""
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:
+            try:
+                torch.save(dict(content), file)
+            except RuntimeError as error:  # on a full disk: an error at its own end, behind that of the disk
+                cause = error.__context__
+                while cause is not None and not isinstance(cause, OSError):
+                    cause = cause.__context__
+                raise cause or error from None
+
+    write_whole(path, save)
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON to ``path`` under a temporary name first; NaN is refused."""
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,207 @@
+"""The LightningModule: parser, loss, metrics and optimizer, nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from leap_avvp.errors import LeapError
+from leap_avvp.losses import ParsingLoss
+from leap_avvp.metrics import ParsingMetrics, Protocol
+from leap_avvp.metrics.protocol import non_finite_videos
+from leap_avvp.models import VideoParser
+from leap_avvp.training.checkpoint import CHECKPOINT_KEY
+from leap_avvp.types import Batch, ParserOutput
+
+__all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule"]
+
+
+class NonFiniteLossError(LeapError):
+    """A loss term became NaN or infinite."""
+
+
+class NonFiniteProbabilityError(LeapError):
+    """A probability to be scored is NaN or infinite."""
+
+
+class ParsingModule(lightning.LightningModule):
+    """Trains a parser on weak and pseudo labels, and scores it on the dense truth.
+
+    Args:
+        parser: the model.
+        loss: the training loss.
+        protocol: how probabilities become binary predictions.
+        optimizer: from parameters to an optimizer.
+        scheduler: from the optimizer to a schedule, stepped once an epoch, or at every step (and told ``total_steps``)
+            if its class says ``interval = "step"``; None for a constant rate.
+        seed: dropout of epoch e depends on (seed, e) alone, so a run resumed between epochs equals one never stopped.
+    """
+
+    def __init__(
+        self,
+        parser: VideoParser,
+        loss: ParsingLoss,
+        protocol: Protocol,
+        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
+        scheduler: Callable[..., LRScheduler] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.parser = parser
+        self.loss = loss
+        self.protocol = protocol
+        self.seed = seed
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self.val_metrics = ParsingMetrics()
+        self.test_metrics = ParsingMetrics()
+        self._terms: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = self.loss_terms
+        self._test_predictions: list[dict[str, Any]] = []
+        self.stamp: dict[str, Any] | None = None
+        """Plain config and its hash, which every checkpoint carries under ``leap_avvp``."""
+
+    def forward(self, batch: Batch) -> ParserOutput:
+        """Parse the videos of a batch."""
+        out: ParserOutput = self.parser(audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"])
+        return out
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout for this epoch."""
+        torch.manual_seed(int(np.random.SeedSequence((self.seed, self.current_epoch)).generate_state(1)[0]))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the total loss of a batch and log its terms.
+
+        Raises:
+            NonFiniteLossError: naming the step, the terms and the videos.
+        """
+        tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
+        terms = self._terms(tensors)
+        if not torch.isfinite(terms["total"]):
+            self._refuse(terms, batch, batch_idx)
+        self.log_dict(
+            {f"train/loss/{name}": value.detach() for name, value in terms.items()},
+            on_step=True,
+            on_epoch=False,
+            batch_size=len(batch["video_id"]),
+        )
+        return terms["total"]
+
+    def loss_terms(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the loss terms of a batch's tensors, see :class:`~leap_avvp.losses.ParsingLoss`."""
+        out = self.parser(audio=tensors["audio"], video_2d=tensors["video_2d"], video_3d=tensors["video_3d"])
+        return self.loss(out, tensors)
+
+    def compile_parts(self, device: torch.device) -> None:
+        """Compile parser and loss, on a GPU into CUDA graphs; weights and their names stay as they are."""
+        mode = "reduce-overhead" if device.type == "cuda" else "default"
+        self.parser.compile(mode=mode, dynamic=False)
+        self._terms = torch.compile(self.loss_terms, mode=mode, dynamic=False)
+
+    def _refuse(self, terms: Mapping[str, Tensor], batch: Batch, batch_idx: int) -> None:
+        bad = [f"{name} = {float(value.detach())}" for name, value in terms.items() if not torch.isfinite(value)]
+        raise NonFiniteLossError(
+            f"the loss is not finite at step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx}): "
+            f"{', '.join(bad)}; videos {', '.join(batch['video_id'])}. Lower optimizer.lr, or set "
+            "trainer.gradient_clip_val; checkpoints of earlier epochs are kept"
+        )
+
+    def _finite(self, batch: Batch) -> ParserOutput:
+        """Parse the videos of a batch; a NaN must not count as "absent"."""
+        out: ParserOutput = self(batch)
+        rows = non_finite_videos(out)
+        if rows:
+            names = ", ".join(batch["video_id"][row] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+            raise NonFiniteProbabilityError(
+                f"expected finite probabilities, found NaN or Inf for {len(rows)} of {len(batch['video_id'])} videos "
+                f"of a batch: {names}; the weights hold NaN or the features are out of range: score another checkpoint"
+            )
+        return out
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the predictions of a batch against the dense truth.
+
+        Raises:
+            NonFiniteProbabilityError: naming the videos.
+        """
+        audio, visual = self.protocol.apply(self._finite(batch))
+        self.val_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the ten metrics and their mean."""
+        self._log_scores("val", self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the predictions of a batch against the dense truth, and keep them.
+
+        Raises:
+            NonFiniteProbabilityError: naming the videos.
+        """
+        out = self._finite(batch)
+        audio, visual = self.protocol.apply(out)
+        self.test_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
+        self._test_predictions.append(
+            {
+                "video_id": batch["video_id"],
+                "audio": audio.cpu().numpy(),
+                "visual": visual.cpu().numpy(),
+                "video": (out.video_prob >= self.protocol.video_threshold).cpu().numpy(),
+            }
+        )
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the predictions of an earlier test."""
+        self._test_predictions.clear()
+
+    def on_test_epoch_end(self) -> None:
+        """Log the ten metrics and their mean."""
+        self._log_scores("test", self.test_metrics)
+
+    def _log_scores(self, split: str, metrics: ParsingMetrics) -> None:
+        scores = metrics.compute()
+        metrics.reset()
+        # float32: some devices (MPS) hold no float64; metrics.json has the raw ones, by way of `scores`.
+        self.scores = {name: float(value) for name, value in scores.items()}
+        self.log_dict({f"{split}/{name}": value for name, value in self.scores.items()})
+
+    def test_predictions(self) -> dict[str, Any]:
+        """Return ``video_ids`` (N,), boolean ``audio``, ``visual`` (N, T, C) and ``video`` (N, C) of the last test.
+
+        Of all processes: each of them must call it.
+        """
+        parts = self._test_predictions
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            gathered: list[list[dict[str, Any]]] = [[] for _ in range(torch.distributed.get_world_size())]
+            torch.distributed.all_gather_object(gathered, parts)
+            # Process r had batches r, r + W, ...: back into the order of the videos.
+            turns = itertools.zip_longest(*gathered)
+            parts = [part for turn in turns for part in turn if part is not None]
+        ids = [name for part in parts for name in part["video_id"]]
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in ("audio", "visual", "video")}
+        return {"video_ids": ids, **arrays}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the stamp in; unlike a callback's, this hook also runs for checkpoints of weights alone."""
+        if self.stamp is not None:
+            checkpoint[CHECKPOINT_KEY] = self.stamp
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer and, if there is one, its schedule."""
+        if self._optimizer is None:
+            raise RuntimeError("this module was built without an optimizer: it can be tested, not trained")
+        optimizer = self._optimizer(p for p in self.parser.parameters() if p.requires_grad)
+        if self._scheduler is None:
+            return optimizer
+        interval = getattr(getattr(self._scheduler, "func", self._scheduler), "interval", "epoch")
+        length = {"total_steps": int(self.trainer.estimated_stepping_batches)} if interval == "step" else {}
+        scheduler = self._scheduler(optimizer, **length)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
