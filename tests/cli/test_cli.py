@@ -168,7 +168,7 @@ def test_interruption_has_its_own_exit_code(monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("leap_avvp.cli.commands.check", interrupt)
+    monkeypatch.setattr("leap_avvp.cli.data_simulate.check", interrupt)
     assert main(["data", "check", "x"]) == 130
     assert "interrupted" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leap_avvp import __version__
 from leap_avvp.errors import LeapError
-from leap_avvp.figures import command as figures
+from leap_avvp.cli import visualize as figures
 from leap_avvp.tracking import wandb_sync
 from leap_avvp.training.interrupts import Stopped
 
@@ -187,7 +187,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _run_data(arguments: argparse.Namespace) -> int:
-    from leap_avvp.cli import commands
+    from leap_avvp.cli import data_simulate as commands
 
     if arguments.action == "check":
         return commands.check(arguments.root, arguments.annotations, arguments.pseudo_labels)
@@ -207,7 +207,7 @@ def _run_data(arguments: argparse.Namespace) -> int:
 
 
 def _run_score(arguments: argparse.Namespace) -> int:
-    from leap_avvp.cli import commands
+    from leap_avvp.cli import data_simulate as commands
 
     return commands.score(
         arguments.predictions,
