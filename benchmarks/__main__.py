@@ -12,7 +12,7 @@ from benchmarks.network import evaluation, side_by_side_step, train_step
 from benchmarks.report import Report
 from benchmarks.system import growth, memory, start_up
 from benchmarks.timing import bandwidth, gemm_rate
-from leap_avvp.training.run import quiet
+from leap_avvp.training.trainer import quiet
 
 PARTS = ("step", "evaluation", "inputs", "memory", "start-up", "cells", "growth")
 

@@ -23,7 +23,7 @@ from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser
 from leap_avvp.training.module import ParsingModule
-from leap_avvp.training.run import device_name, quiet
+from leap_avvp.training.trainer import device_name, quiet
 
 NOT_MEASURED = "not measured"
 

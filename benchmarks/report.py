@@ -11,7 +11,7 @@ import torch
 
 from leap_avvp.files import write_whole
 from leap_avvp.files.machine import cpu_threads
-from leap_avvp.training.run import versions
+from leap_avvp.training.trainer import versions
 
 __all__ = ["Report", "Section"]
 

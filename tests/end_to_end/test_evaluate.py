@@ -14,8 +14,7 @@ from leap_avvp.cli import main
 from leap_avvp.errors import DataError
 from leap_avvp.models import HAN, LabelQueries, LEAPDecoder, MMILDecoder, MMPyramid, VideoParser
 from leap_avvp.released import to_released
-from leap_avvp.training.checkpoint import read_checkpoint, save_atomic, write_json
-from leap_avvp.training.evaluate import load_checkpoint
+from leap_avvp.training.checkpoint import load_checkpoint, read_checkpoint, save_atomic, write_json
 
 
 @pytest.fixture
@@ -134,7 +133,7 @@ def test_released_weights_become_a_checkpoint_and_come_back(encoder, decoder, tm
     assert back.keys() == released.keys()
     assert all(torch.equal(back[name], released[name]) for name in back)
     loaded, config = load_checkpoint(Path("ours.ckpt"))
-    assert config.encoder._target_.lower().endswith(encoder.replace("_", ""))
+    assert config["encoder"]["_target_"].lower().endswith(encoder.replace("_", ""))
     state = loaded.state_dict()
     assert all(torch.equal(state[name], value) for name, value in parser.state_dict().items())
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leap_avvp.scoring.per_video import PER_VIDEO_FILE, read_per_video
-from leap_avvp.training.callbacks import History
+from leap_avvp.training.history import History
 
 
 def test_a_row_an_epoch_and_the_scores_of_each_video(train: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from leap_avvp.cli import main
 from leap_avvp.data.datamodule import SeededBatches
 from leap_avvp.errors import ConfigError
 from leap_avvp.files import folder_lock
-from leap_avvp.training.callbacks import LastCheckpoint, _EpochLosses
 from leap_avvp.training.checkpoint import read_checkpoint
+from leap_avvp.training.history import EpochLosses
 from leap_avvp.training.interrupts import Stopped, StopSignals
 from leap_avvp.training.module import ParsingModule
+from leap_avvp.training.saving import LastCheckpoint
 
 MORE = ("data.schedule.max_epochs=3", "callbacks.progress=line")  # 3 epochs of 3 steps
 
@@ -279,11 +280,13 @@ def test_slurm_is_not_left_to_lightning(tmp_path, monkeypatch) -> None:
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     from leap_avvp.config.compose import compose_job
-    from leap_avvp.training.run import make_trainer
+    from leap_avvp.config.job import training_job
+    from leap_avvp.training.trainer import make_trainer
 
     for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "x", "SLURM_JOB_ID": "1"}.items():
         monkeypatch.setenv(name, value)
-    trainer = make_trainer(compose_job(["output_dir=.", "trainer=cpu"]), tmp_path, False, [])
+    job = training_job(compose_job(["output_dir=.", "trainer=cpu"]))
+    trainer = make_trainer(job.parts, tmp_path)
     environment = trainer._accelerator_connector.cluster_environment
     assert isinstance(environment, SLURMEnvironment)
     assert not environment.auto_requeue
@@ -295,7 +298,7 @@ def test_a_wrong_number_of_steps_is_named() -> None:
 
 
 def test_losses_of_an_epoch_outlive_a_resume() -> None:
-    one, other = _EpochLosses(), _EpochLosses()
+    one, other = EpochLosses(), EpochLosses()
     one._losses = [1.0, 2.0]
     other.load_state_dict(one.state_dict())
     assert other._losses == [1.0, 2.0]

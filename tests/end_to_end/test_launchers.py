@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hydra.errors import MissingConfigException
 
-from leap_avvp.config.compose import compose_job, explain
+from leap_avvp.config.compose import compose_job
+from leap_avvp.config.explain import explain
 
 pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs leap-avvp[launchers]")
 

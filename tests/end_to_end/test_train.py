@@ -12,8 +12,8 @@ import torch
 
 from leap_avvp.cli import main
 from leap_avvp.metrics import SCORE_NAMES
-from leap_avvp.training.callbacks import BestCheckpoint
 from leap_avvp.training.checkpoint import read_checkpoint
+from leap_avvp.training.saving import BestCheckpoint
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

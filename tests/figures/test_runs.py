@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from leap_avvp.config.build import build_data
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.figures.parsing import MODALITIES
 from leap_avvp.figures.runs import labels_of, open_runs, parse_videos, predictions_of, truth_of
 from leap_avvp.scoring.predictions import read_predictions, write_predictions
-from leap_avvp.training.evaluate import load_checkpoint
+from leap_avvp.training.checkpoint import load_checkpoint
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def copied(trained, tmp_path: Path) -> Path:
 def test_attention_and_probabilities_are_the_decoders_own(trained) -> None:
     (run,) = open_runs([trained["leap"]])
     parser, config = load_checkpoint(trained["leap"] / "checkpoints" / "best.ckpt")
-    dataset = build_data(config).dataset("test")
+    dataset = Parts(config).data().dataset("test")
     rows = [7, 2]
     with torch.no_grad():
         out = parser(**dataset[rows])

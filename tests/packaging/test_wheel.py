@@ -21,7 +21,9 @@ REPOSITORY = Path(__file__).parents[2]
 COMPOSE_ALL = """
 import json
 import leap_avvp
-from leap_avvp.config.compose import compose_job, config_groups, config_hash, launchers, plain
+from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.groups import config_groups, launchers
+from leap_avvp.config.hashing import config_hash
 
 NEEDED = {"train": ["data.root=/nowhere"], "evaluate": ["checkpoint=best.ckpt"]}
 composed = {}

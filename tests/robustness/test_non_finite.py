@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leap_avvp.config.build import build_module
-from leap_avvp.config.compose import compose_job
+from leap_avvp.config.build import Parts
+from leap_avvp.config.compose import compose_job, plain
 from leap_avvp.data.datamodule import simulated_data
-from leap_avvp.training.module import NonFiniteProbabilityError, ParsingModule
+from leap_avvp.training.module import NonFiniteProbabilityError, ParsingModule, build_module
 from leap_avvp.types import Batch
 
 SMALL = ("encoder=han", "encoder.dim=16", "encoder.feed_forward_dim=16", "decoder.dim=16")
@@ -19,7 +19,8 @@ SMALL = ("encoder=han", "encoder.dim=16", "encoder.feed_forward_dim=16", "decode
 def module(decoder: str) -> ParsingModule:
     leap = ("decoder.num_heads=2", "decoder.feed_forward_dim=16") if decoder == "leap" else ()
     torch.manual_seed(0)
-    return build_module(compose_job([*SMALL, f"decoder={decoder}", *leap, "output_dir=."])).eval()
+    config = compose_job([*SMALL, f"decoder={decoder}", *leap, "output_dir=."])
+    return build_module(Parts(plain(config))).eval()
 
 
 @pytest.fixture(scope="module")

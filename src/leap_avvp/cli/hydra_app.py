@@ -19,7 +19,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from leap_avvp.config.compose import CONFIG_MODULE, check_types, config_groups, explain, launchers, register_resolvers
+from leap_avvp.config.explain import explain
+from leap_avvp.config.groups import CONFIG_MODULE, config_groups, launchers, register_resolvers
 from leap_avvp.config.trust import check_config_folder
 from leap_avvp.errors import ConfigError, DataError, LeapError
 
@@ -68,21 +69,23 @@ def help_text(name: str, about: str) -> str:
     )
 
 
-def _train(config: DictConfig) -> dict[str, Any]:
+def _train(config: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    from leap_avvp.config.job import training_job
     from leap_avvp.training.run import run
 
-    return run(config)
+    return run(training_job(config, overrides))
 
 
-def _evaluate(config: DictConfig) -> dict[str, Any]:
-    from leap_avvp.training.evaluate import run
+def _evaluate(config: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    from leap_avvp.config.job import evaluation_job
+    from leap_avvp.training.evaluate import evaluate
 
-    return run(config, list(HydraConfig.get().overrides.task))
+    return evaluate(evaluation_job(config, overrides))
 
 
 def _speaks() -> bool:
     """Say whether this process tells the results: the only one, or the first under torchrun."""
-    from leap_avvp.training.run import is_main_process
+    from leap_avvp.training.trainer import is_main_process
 
     return is_main_process()
 
@@ -100,8 +103,7 @@ def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConf
     def job(config: DictConfig) -> float | None:
         settings = HydraConfig.get()
         try:
-            check_types(config, list(settings.overrides.task), name)
-            result = work(config)
+            result = work(config, list(settings.overrides.task))
         except LeapError as error:
             # Not raised: Hydra would print a page, tell only the first failure of a sweep, and only at its end.
             label = name

@@ -1,48 +1,37 @@
-"""From a composed config to the parts of a run. Only names of trusted packages are ever instantiated."""
+"""From a plain config to the parts of a run. Only names of trusted packages are ever instantiated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from leap_avvp.config.compose import config_hash, plain
-from leap_avvp.config.trust import TRUST_VARIABLE, check_targets
+from leap_avvp.config.trust import check_targets
 from leap_avvp.data.datamodule import LLPDataModule
-from leap_avvp.data.simulate import simulated_label_embedding
 from leap_avvp.errors import ConfigError, LeapError
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
-from leap_avvp.training.interrupts import StopSignals
-from leap_avvp.training.module import ParsingModule
 
-__all__ = [
-    "TRUST_VARIABLE",
-    "build_callbacks",
-    "build_data",
-    "build_logger",
-    "build_module",
-    "build_parser",
-    "build_part",
-    "build_protocol",
-    "check_targets",
-    "simulated_queries",
-]
+__all__ = ["Parts", "build_part"]
+
+_NOT_LIGHTNINGS = ("compile", "matmul_precision")  # keys of `trainer` that this package reads itself
 
 
-def build_part(node: DictConfig | Mapping[str, Any], path: str, *args: Any, **kwargs: Any) -> Any:
-    """Instantiate one node of a config.
+def build_part(node: Mapping[str, Any], path: str, *args: Any, **kwargs: Any) -> Any:
+    """Instantiate one plain node of a config.
 
     Raises:
         LeapError: the part's own complaint, or one line that names the node and what is wrong with its keys.
     """
-    content = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
+    content = dict(node)
     check_targets(content, path)
     try:
         return instantiate(content, *args, _convert_="all", **kwargs)
@@ -67,87 +56,83 @@ def _checked(part: Any, kind: type[Any], path: str) -> Any:
     return part
 
 
-def simulated_queries(embedding_dim: int = 300) -> LabelQueries:
-    """Return label queries from simulated label embeddings: no word vectors, and nothing of GloVe in them."""
-    embedding = torch.from_numpy(simulated_label_embedding())
-    return LabelQueries(embedding, kind="simulated", embedding_dim=embedding_dim)
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The parts that a config names, each built when it is asked for: what draws random numbers waits for the seed."""
 
+    content: Mapping[str, Any]
+    """The whole config: plain dicts, lists and scalars, every reference resolved."""
 
-def build_parser(config: DictConfig, label_embedding: Tensor | None = None) -> VideoParser:
-    """Build encoder, decoder and front end.
+    def parser(self, label_embedding: Tensor | None = None) -> VideoParser:
+        """Build encoder, decoder and front end.
 
-    Args:
-        config: with ``encoder`` and ``decoder``.
-        label_embedding: (C, E) used in place of the configured one, as when a checkpoint brings its own.
-    """
-    encoder = _checked(build_part(config.encoder, "encoder"), nn.Module, "encoder")
-    decoder_node = OmegaConf.to_container(config.decoder, resolve=True)
-    assert isinstance(decoder_node, dict)
-    queries_node = decoder_node.pop("label_queries", None)
-    if queries_node is None:
-        decoder = build_part(decoder_node, "decoder")  # type: ignore[arg-type]
-    else:
-        if label_embedding is None:
-            queries = build_part(queries_node, "label_embedding")
+        Args:
+            label_embedding: (C, E) used in place of the configured one, as when a checkpoint brings its own.
+        """
+        encoder = _checked(build_part(self.content["encoder"], "encoder"), nn.Module, "encoder")
+        node = dict(self.content["decoder"])
+        queries_node = node.pop("label_queries", None)
+        if queries_node is None:
+            decoder = build_part(node, "decoder")
         else:
-            width = label_embedding.shape[-1] if label_embedding.dim() else 0
-            queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=width)
-        # Passed as a partial: Hydra would otherwise try to copy the module into its own config.
-        decoder_node["_partial_"] = True
-        decoder = build_part(decoder_node, "decoder")(label_queries=queries)  # type: ignore[arg-type]
-    return VideoParser(encoder, _checked(decoder, nn.Module, "decoder"))
+            if label_embedding is None:
+                queries = build_part(queries_node, "label_embedding")
+            else:
+                width = label_embedding.shape[-1] if label_embedding.dim() else 0
+                queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=width)
+            # Passed as a partial: Hydra would otherwise try to copy the module into its own config.
+            decoder = build_part({**node, "_partial_": True}, "decoder")(label_queries=queries)
+        return VideoParser(encoder, _checked(decoder, nn.Module, "decoder"))
 
+    def loss(self) -> ParsingLoss:
+        """Build the training loss."""
+        loss: ParsingLoss = build_part(self.content["loss"], "loss")
+        return loss
 
-def build_data(config: DictConfig) -> LLPDataModule:
-    """Build the data module; its training order follows the run's seed."""
-    node = OmegaConf.to_container(config.data, resolve=True)
-    assert isinstance(node, dict)
-    node.pop("schedule", None)
-    data: LLPDataModule = _checked(build_part(node, "data", seed=int(config.seed)), LLPDataModule, "data")  # type: ignore[arg-type]
-    return data
+    def protocol(self) -> Protocol:
+        """Build the evaluation protocol."""
+        protocol: Protocol = _checked(build_part(self.content["protocol"], "protocol"), Protocol, "protocol")
+        return protocol
 
+    def optimizer(self) -> Callable[[Iterable[Parameter]], Optimizer]:
+        """Return what makes an optimizer of parameters."""
+        make: Callable[[Iterable[Parameter]], Optimizer] = build_part(self.content["optimizer"], "optimizer")
+        return make
 
-def build_protocol(config: DictConfig) -> Protocol:
-    """Build the evaluation protocol."""
-    protocol: Protocol = _checked(build_part(config.protocol, "protocol"), Protocol, "protocol")
-    return protocol
+    def scheduler(self) -> Callable[..., LRScheduler] | None:
+        """Return what makes a schedule of an optimizer, or None for a constant rate."""
+        node = self.content.get("scheduler") or {}
+        return build_part(node, "scheduler") if node.get("_target_") else None
 
+    def data(self) -> LLPDataModule:
+        """Build the data module; its training order follows the run's seed."""
+        node = {key: value for key, value in self.content["data"].items() if key != "schedule"}
+        data: LLPDataModule = _checked(build_part(node, "data", seed=int(self.content["seed"])), LLPDataModule, "data")
+        return data
 
-def build_module(config: DictConfig) -> ParsingModule:
-    """Build parser, loss, protocol, optimizer and schedule."""
-    loss: ParsingLoss = build_part(config.loss, "loss")
-    optimizer = build_part(config.optimizer, "optimizer")
-    scheduler = build_part(config.scheduler, "scheduler") if config.scheduler.get("_target_") else None
-    return ParsingModule(
-        build_parser(config), loss, build_protocol(config), optimizer, scheduler, seed=int(config.seed)
-    )
+    def logger(self, save_dir: str, config_hash: str) -> Any:
+        """Build the logger, or return False for none."""
+        node = self.content.get("logger") or {}
+        if not node.get("_target_"):
+            return False
+        # A logger of one's own gets what Lightning's take; ours also tie a run to its configuration.
+        extra = {"config_hash": config_hash} if str(node["_target_"]).startswith("leap_avvp.") else {}
+        return build_part(node, "logger", save_dir=save_dir, **extra)
 
+    def callbacks(self) -> list[Any]:
+        """Build the callbacks that the config adds to a run's own."""
+        named = self.content.get("callbacks") or {}
+        return [
+            build_part(node, f"callbacks.{name}")
+            for name, node in named.items()
+            if isinstance(node, Mapping) and "_target_" in node
+        ]
 
-def build_logger(config: DictConfig, output_dir: str) -> Any:
-    """Build the logger, or False for none."""
-    if not config.logger.get("_target_"):
-        return False
-    # A logger of one's own gets what Lightning's take; ours also tie a run to its configuration.
-    own = str(config.logger["_target_"]).startswith("leap_avvp.")
-    extra = {"config_hash": config_hash(config)} if own else {}
-    return build_part(config.logger, "logger", save_dir=output_dir, **extra)
+    def trainer(self, **settings: Any) -> Any:
+        """Build Lightning's trainer.
 
-
-def build_callbacks(config: DictConfig, checkpoint_dir: str, signals: StopSignals | None = None) -> list[Any]:
-    """Build the callbacks of the group ``callbacks``: checkpoints, progress and whatever else it names.
-
-    ``signals`` end the run after a step, its state saved.
-    """
-    from leap_avvp.training.callbacks import BestCheckpoint, LastCheckpoint, progress
-
-    node = dict(plain(config)["callbacks"])
-    built: list[Any] = [
-        BestCheckpoint(checkpoint_dir, node.pop("monitor"), node.pop("mode")),
-        LastCheckpoint(checkpoint_dir, node.pop("checkpoint_every_n_steps", None), signals),
-        *progress(node.pop("progress")),
-    ]
-    node.pop("keep_last", None)
-    for name, part in node.items():
-        if isinstance(part, Mapping) and "_target_" in part:
-            built.append(build_part(part, f"callbacks.{name}"))
-    return built
+        Args:
+            settings: what the run adds: its folder, logger, callbacks and plugins.
+        """
+        node = {key: value for key, value in self.content["trainer"].items() if key not in _NOT_LIGHTNINGS}
+        return build_part(node, "trainer", **settings)

@@ -20,13 +20,14 @@ TRUST_VARIABLE = "LEAP_AVVP_TRUSTED"
 
 # Of our own package the rooms of parts: the others write files, start processes or read command lines.
 _ROOMS = (
-    "config.build",
+    "config.queries",
     "data",
     "losses",
     "metrics",
     "models",
     "tracking.loggers",
-    "training.callbacks",
+    "training.progress",
+    "training.saving",
     "training.schedules",
 )
 _OWN = tuple(f"leap_avvp.{room}" for room in _ROOMS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.figures.palette import RUN_STYLES
 from leap_avvp.figures.save import mark_source
-from leap_avvp.training.callbacks import HISTORY_FILE
+from leap_avvp.training.history import HISTORY_FILE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leap_avvp.config.build import build_data, build_protocol
-from leap_avvp.config.compose import config_hash
+from leap_avvp.config.build import Parts
+from leap_avvp.config.hashing import config_hash
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, nearest
 from leap_avvp.figures.parsing import MODALITIES, Grids, ParsedVideo, Parsing
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import VideoParser
 from leap_avvp.scoring.predictions import read_predictions
-from leap_avvp.studies.collect import METRICS_FILE, RunRecord, read_record
-from leap_avvp.training.evaluate import load_checkpoint
+from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
+from leap_avvp.training.checkpoint import load_checkpoint
 from leap_avvp.types import ParserOutput
 
 __all__ = ["Run", "labels_of", "open_runs", "parse_videos", "predictions_of", "truth_of"]
@@ -63,7 +63,8 @@ def open_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
             )
         # Two runs mostly share their data, which may take minutes to load.
         same = [run.data for run in runs if run.record.config["data"] == record.config["data"]]
-        runs.append(Run(folder, label, record, parser, build_protocol(config), same[0] if same else build_data(config)))
+        parts = Parts(config)
+        runs.append(Run(folder, label, record, parser, parts.protocol(), same[0] if same else parts.data()))
     for run in runs[1:]:
         _check_same_videos(runs[0], run)
     return tuple(runs)

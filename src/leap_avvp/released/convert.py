@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from leap_avvp import __version__
-from leap_avvp.config.compose import compose_job, config_hash, plain
+from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.hashing import config_hash
 from leap_avvp.errors import DataError
 from leap_avvp.models.label_files import read_label_embedding
 from leap_avvp.released import Architecture, load_released, recognise, to_released
-from leap_avvp.training.checkpoint import CHECKPOINT_KEY, read_checkpoint, save_atomic
-from leap_avvp.training.evaluate import load_checkpoint
+from leap_avvp.training.checkpoint import CHECKPOINT_KEY, load_checkpoint, read_checkpoint, save_atomic
 
 __all__ = ["convert"]
 

@@ -10,13 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from leap_avvp.config.build import Parts
+from leap_avvp.config.job import check_model
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
 from leap_avvp.files.tensors import read_tensors
+from leap_avvp.models import VideoParser
 
 __all__ = [
     "CHECKPOINT_KEY",
     "check_weights",
+    "load_checkpoint",
     "load_weights",
     "parser_state",
     "read_checkpoint",
@@ -103,6 +107,26 @@ def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
     """
     check_weights(parser, state, path)
     parser.load_state_dict(dict(state))
+
+
+def load_checkpoint(path: Path) -> tuple[VideoParser, Mapping[str, Any]]:
+    """Return the parser of a checkpoint in eval mode, and the plain config that it was trained with.
+
+    Raises:
+        DataError: missing or damaged file, or weights that do not fit their own config.
+    """
+    checkpoint = read_checkpoint(path)
+    stamp, state = stamp_of(checkpoint, path), parser_state(checkpoint)
+    config = check_model(stamp["config"], path)
+    parts = Parts(config)
+    # The checkpoint carries its label vectors: the file that they came from need not be here.
+    learned = config["label_embedding"].get("kind") == "learnable"
+    embedding = None if learned else state.get("decoder.label_queries.embedding")
+    with torch.device("meta"):  # holds shapes alone: a config that fits no weights may ask for terabytes
+        check_weights(parts.parser(embedding), state, path)
+    parser = parts.parser(embedding)
+    load_weights(parser, state, path)
+    return parser.eval(), config
 
 
 def save_atomic(content: Mapping[str, Any], path: Path) -> None:

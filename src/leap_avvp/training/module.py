@@ -14,6 +14,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from leap_avvp.config.build import Parts
 from leap_avvp.errors import LeapError
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import ParsingMetrics, Protocol
@@ -22,7 +23,7 @@ from leap_avvp.models import VideoParser
 from leap_avvp.training.checkpoint import CHECKPOINT_KEY
 from leap_avvp.types import Batch, ParserOutput
 
-__all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule"]
+__all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule", "build_module"]
 
 
 class NonFiniteLossError(LeapError):
@@ -205,3 +206,9 @@ class ParsingModule(lightning.LightningModule):
         length = {"total_steps": int(self.trainer.estimated_stepping_batches)} if interval == "step" else {}
         scheduler = self._scheduler(optimizer, **length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+
+def build_module(parts: Parts, seed: int = 0) -> ParsingModule:
+    """Build parser, loss, protocol, optimizer and schedule, and put them into a module."""
+    loss, optimizer, scheduler = parts.loss(), parts.optimizer(), parts.scheduler()
+    return ParsingModule(parts.parser(), loss, parts.protocol(), optimizer, scheduler, seed=seed)

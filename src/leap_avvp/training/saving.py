@@ -1,43 +1,27 @@
-"""Lightning callbacks and the checkpoint writer of a training run."""
+"""Which checkpoints a training run keeps, when it saves them, and where it stops when a signal asks it to."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import signal
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from leap_avvp.data.datamodule import ResumableLoader
-from leap_avvp.errors import ConfigError, check_choice
-from leap_avvp.files import write_whole
+from leap_avvp.errors import ConfigError
 from leap_avvp.training.checkpoint import read_checkpoint, save_atomic
 from leap_avvp.training.interrupts import Stopped, StopSignals
 
-__all__ = [
-    "BEFORE_FILE",
-    "BEST_FILE",
-    "HISTORY_FILE",
-    "AtomicCheckpointIO",
-    "BestCheckpoint",
-    "EpochLine",
-    "History",
-    "LastCheckpoint",
-    "progress",
-]
+__all__ = ["BEFORE_FILE", "BEST_FILE", "LAST_FILE", "AtomicCheckpointIO", "BestCheckpoint", "LastCheckpoint"]
 
-HISTORY_FILE = "history.csv"
 BEST_FILE = "best.ckpt"
+LAST_FILE = "last.ckpt"
 BEFORE_FILE = ".best-before.ckpt"
 
 
@@ -137,7 +121,7 @@ class LastCheckpoint(ModelCheckpoint):
             return  # gradients that wait for more batches are in no checkpoint
         asked = self._asked(trainer)
         if asked is not None or (self._every_n_steps and done % self._every_n_steps == 0):
-            trainer.save_checkpoint(str(Path(str(self.dirpath)) / "last.ckpt"))
+            trainer.save_checkpoint(str(Path(str(self.dirpath)) / LAST_FILE))
         if asked is not None:
             raise self._stopped(asked, f"step {trainer.global_step}", trainer)
 
@@ -187,97 +171,3 @@ class LastCheckpoint(ModelCheckpoint):
         self._wait_no_more()
         where = f"saved after {after} (of {trainer.max_epochs} epochs in all); the same command goes on from there"
         return Stopped(signum, where)
-
-
-class _EpochLosses(Callback):
-    """Keeps the total loss of each step of an epoch, over a resume in its middle too."""
-
-    def __init__(self) -> None:
-        self._losses: list[float] = []
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Begin a new mean."""
-        self._losses = []
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Keep the loss."""
-        loss = trainer.callback_metrics.get("train/loss/total")
-        if loss is not None:
-            self._losses.append(float(loss))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
-        return {"losses": list(self._losses)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self._losses = list(state_dict["losses"])
-
-
-class History(_EpochLosses):
-    """Keeps ``history.csv`` in the run's folder: mean training loss and validation scores of each epoch.
-
-    Whatever the logger is; a resumed run goes on with the epochs that stand there.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write the file anew with this epoch."""
-        if trainer.sanity_checking or not self._losses or not trainer.is_global_zero:
-            return
-        scores = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        mean = sum(self._losses) / len(self._losses)
-        # Epochs and steps count from 0, as in Lightning's own CSV files.
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, "train/loss/total": mean, **scores}
-        rows = [old for old in self._read() if int(old["epoch"]) < trainer.current_epoch]
-        content = io.StringIO()
-        writer = csv.DictWriter(content, list(row), restval="", extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
-        write_whole(self.path, content.getvalue())
-
-    def _read(self) -> list[dict[str, str]]:
-        try:
-            with self.path.open(newline="", encoding="utf-8") as file:
-                return [row for row in csv.DictReader(file) if (row.get("epoch") or "").isdecimal()]
-        except (OSError, ValueError, csv.Error):
-            return []
-
-
-class EpochLine(_EpochLosses):
-    """Prints one line an epoch: loss, validation score, the best so far, time."""
-
-    def __init__(self, monitor: str = "val/segment/type_av", write: Callable[[str], None] = print) -> None:
-        super().__init__()
-        self.monitor, self.write = monitor, write
-        self._started = time.perf_counter()
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
-        super().on_train_epoch_start(trainer, pl_module)
-        self._started = time.perf_counter()
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Print the line."""
-        score = trainer.callback_metrics.get(self.monitor)
-        if trainer.sanity_checking or score is None or not self._losses:
-            return
-        mean_loss = sum(self._losses) / len(self._losses)
-        self.write(
-            f"epoch {trainer.current_epoch + 1:>2}/{trainer.max_epochs}: train loss {mean_loss:.4f}, "
-            f"{self.monitor} {float(score):.2f}, {time.perf_counter() - self._started:.0f} s"
-        )
-
-
-def progress(style: str = "auto") -> list[Callback]:
-    """Return what shows progress: ``bar``, ``line`` (one an epoch), ``none``; ``auto`` is bar or line."""
-    check_choice("callbacks.progress", style, ("auto", "bar", "line", "none"))
-    if style == "auto":
-        style = "bar" if sys.stdout.isatty() else "line"
-    if style == "bar":
-        bar = RichProgressBar(leave=False)
-        return [bar, EpochLine(write=lambda text: bar.progress.console.print(text) if bar.progress else print(text))]
-    return [EpochLine()] if style == "line" else []

@@ -1,0 +1,93 @@
+"""The package's own config files: their groups, options and keys, and how they are composed."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from omegaconf import DictConfig, OmegaConf
+
+from leap_avvp.config.hashing import cell_name
+from leap_avvp.files.machine import cpu_threads
+
+__all__ = [
+    "CONFIG_MODULE",
+    "config_groups",
+    "hydra_compose",
+    "launchers",
+    "leaves",
+    "register_resolvers",
+    "valid_names",
+]
+
+CONFIG_MODULE = "leap_avvp.conf"
+
+
+def register_resolvers() -> None:
+    """Make ``${leap_cell:...}`` and ``${leap_threads:...}`` known to OmegaConf; harmless when called again."""
+    OmegaConf.register_new_resolver("leap_cell", cell_name, replace=True)
+    OmegaConf.register_new_resolver("leap_threads", lambda jobs: str(max(1, cpu_threads() // int(jobs))), replace=True)
+
+
+def hydra_compose(overrides: Sequence[str], config_name: str, hydra: bool = False) -> DictConfig:
+    """Compose a config by Hydra, starting it where it is not running; what Hydra raises is left as it is."""
+    register_resolvers()
+    if GlobalHydra.instance().is_initialized():
+        return compose(config_name, overrides=list(overrides), return_hydra_config=hydra)
+    with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
+        return compose(config_name, overrides=list(overrides), return_hydra_config=hydra)
+
+
+def config_groups(config_name: str = "train") -> dict[str, list[str]]:
+    """Return the names of the config groups that ``config_name`` composes, and the options of each."""
+    GlobalHydra.instance().clear()
+    content = OmegaConf.to_container(hydra_compose((), config_name))
+    assert isinstance(content, dict)
+    used = {str(key) for key, value in content.items() if isinstance(value, dict)}
+    if config_name == "train":
+        used.add("experiment")  # it has no node of its own: its keys land at the top
+    with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
+        loader: ConfigLoader = GlobalHydra.instance().config_loader()
+        return {name: loader.get_group_options(name, ObjectType.CONFIG) for name in sorted(used)}
+
+
+def launchers() -> list[str]:
+    """Return the names of our own ways to run a sweep's jobs side by side, ``hydra/launcher=NAME``."""
+    folder = importlib.resources.files(CONFIG_MODULE) / "hydra" / "launcher"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def leaves(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and value of every key of a nested config, groups included."""
+    for key, value in node.items():
+        path = f"{prefix}{key}"
+        yield path, value
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}.")
+
+
+def valid_names(config_name: str) -> dict[str, set[str]]:
+    """Return all groups and keys, each with the options (``data=llp``) that have it, read from the files themselves."""
+    root = importlib.resources.files(CONFIG_MODULE)
+    names: dict[str, set[str]] = {}
+    for path, _ in leaves(_read_yaml(root / f"{config_name}.yaml")):
+        names[path] = set()
+    for group, options in config_groups(config_name).items():
+        names[group] = set()
+        for option in options:
+            for path, _ in leaves(_read_yaml(root / group / f"{option}.yaml")):
+                if "_target_" not in path and group != "experiment":
+                    names.setdefault(f"{group}.{path}", set()).add(f"{group}={option}")
+    return names
+
+
+def _read_yaml(file: Traversable) -> dict[str, Any]:
+    content = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}

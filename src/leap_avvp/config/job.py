@@ -1,0 +1,169 @@
+"""A composed config on its way into a run: checked and hashed once, then plain values and parts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from leap_avvp.config.build import Parts
+from leap_avvp.config.compose import check_types, plain
+from leap_avvp.config.hashing import config_hash
+from leap_avvp.config.older import renamed
+from leap_avvp.errors import ConfigError, DataError, check_choice
+
+__all__ = ["MODEL_GROUPS", "EvaluationJob", "TrainingJob", "check_model", "evaluation_job", "training_job"]
+
+MODEL_GROUPS = ("encoder", "decoder", "label_embedding")
+"""The groups of a config that make the parser."""
+MATMUL_PRECISIONS = ("highest", "high", "medium")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJob:
+    """What one training run needs."""
+
+    parts: Parts
+    config_hash: str
+    output_dir: Path
+    seed: int
+    resume: bool
+    """Go on from what the folder holds of this configuration."""
+    evaluate_untrained: bool
+    keep_last: bool
+    monitor: str
+    """The score that picks the epoch."""
+    mode: str
+    checkpoint_every_n_steps: int | None
+    progress: str
+    compile: bool
+    matmul_precision: str
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The whole config, plain."""
+        return self.parts.content
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationJob:
+    """What scoring a checkpoint needs; the model, and the data unless named, are the checkpoint's own."""
+
+    content: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    """What the command line named, which decides between the checkpoint's parts and the composed ones."""
+    checkpoint: Path
+    output_dir: Path
+    split: str
+    matmul_precision: str
+
+    def merge(self, trained: Mapping[str, Any]) -> Parts:
+        """Take the model from the checkpoint's config, and the data too unless the command line names others.
+
+        Raises:
+            ConfigError: the command line names another model than the checkpoint's.
+            DataError: the checkpoint's config is damaged.
+        """
+        merged = dict(self.content)
+        for group in MODEL_GROUPS:
+            if self._touched(group):
+                difference = _first_difference(self.content[group], trained[group], group)
+                if difference:
+                    raise ConfigError(
+                        f"{self.checkpoint}: a checkpoint of another configuration: {difference}; leave {group} out "
+                        "to use its own"
+                    )
+            merged[group] = trained[group]
+        if not self._touched("data") and "data" in trained:
+            if not isinstance(trained["data"], Mapping):
+                found = str(trained["data"])[:80]
+                raise DataError(f"{self.checkpoint}: config: data: expected a group, found {found!r}")
+            merged["data"] = trained["data"]
+        return Parts(merged)
+
+    def _touched(self, group: str) -> bool:
+        return any(text.lstrip("+~").startswith((f"{group}=", f"{group}.")) for text in self.overrides)
+
+
+def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJob:
+    """Check a composed ``train`` config, and return what a run needs of it.
+
+    Args:
+        config: of :func:`~leap_avvp.config.compose.compose_job`, or of the command line.
+        overrides: what the command line named.
+
+    Raises:
+        ConfigError: naming the key, what was expected and what was found.
+    """
+    check_types(config, overrides, "train")
+    content = plain(config)
+    seed, callbacks, trainer = int(content["seed"]), content["callbacks"], content["trainer"]
+    if seed < 0:
+        raise ConfigError(f"seed: expected a whole number of at least 0, found {seed}")
+    return TrainingJob(
+        parts=Parts(content),
+        config_hash=config_hash(content),
+        output_dir=Path(str(content["output_dir"])),
+        seed=seed,
+        resume=bool(content["resume"]),
+        evaluate_untrained=bool(content["evaluate_untrained"]),
+        keep_last=bool(callbacks.get("keep_last")),
+        monitor=callbacks["monitor"],
+        mode=callbacks["mode"],
+        checkpoint_every_n_steps=callbacks.get("checkpoint_every_n_steps"),
+        progress=callbacks["progress"],
+        compile=bool(trainer.get("compile")),
+        matmul_precision=_precision(trainer),
+    )
+
+
+def evaluation_job(config: DictConfig, overrides: Sequence[str] = ()) -> EvaluationJob:
+    """Check a composed ``evaluate`` config, and return what scoring a checkpoint needs of it.
+
+    Raises:
+        ConfigError: naming the key, what was expected and what was found.
+    """
+    check_types(config, overrides, "evaluate")
+    content = plain(config)
+    return EvaluationJob(
+        content=content,
+        overrides=tuple(overrides),
+        checkpoint=Path(str(content["checkpoint"])),
+        output_dir=Path(str(content["output_dir"])),
+        split=check_choice("split", content["split"], ("val", "test")),
+        matmul_precision=_precision(content["trainer"]),
+    )
+
+
+def check_model(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return the config that a checkpoint carries, with every name as it is called now.
+
+    Args:
+        content: of the checkpoint's stamp.
+        path: of the checkpoint, for messages.
+
+    Raises:
+        DataError: a group of the model is missing.
+    """
+    for group in MODEL_GROUPS:
+        if not isinstance(content.get(group), Mapping):
+            raise DataError(f"{path}: config: expected the group {group}, found none; the file is damaged")
+    known: Mapping[str, Any] = renamed(content)
+    return known
+
+
+def _precision(trainer: Mapping[str, Any]) -> str:
+    return check_choice("trainer.matmul_precision", trainer.get("matmul_precision", "highest"), MATMUL_PRECISIONS)
+
+
+def _first_difference(ours: Any, theirs: Any, path: str) -> str | None:
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        for key in sorted({*ours, *theirs}):
+            found = _first_difference(ours.get(key), theirs.get(key), f"{path}.{key}")
+            if found:
+                return found
+        return None
+    return None if ours == theirs else f"{path} is {theirs!r} there and {ours!r} here"

@@ -1,0 +1,69 @@
+"""What a test leaves beside its scores: a file of predictions, and the ten scores of each video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
+
+from leap_avvp.data.datamodule import LLPDataModule, SplitDataset
+from leap_avvp.metrics import per_video_scores
+from leap_avvp.scoring.per_video import PER_VIDEO_FILE, write_per_video
+from leap_avvp.scoring.predictions import write_predictions
+from leap_avvp.training.module import ParsingModule
+
+__all__ = ["PerVideoWriter", "PredictionsWriter"]
+
+
+class PredictionsWriter(Callback):
+    """Writes ``predictions_<split>.npz`` after a test, once for all processes.
+
+    Args:
+        folder: where.
+        split: that is tested.
+    """
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.path = folder / f"predictions_{split}.npz"
+        self.predictions: dict[str, Any] = {}
+        """As :meth:`ParsingModule.test_predictions` returns them, of the last test."""
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Gather and write."""
+        assert isinstance(pl_module, ParsingModule)
+        self.predictions = pl_module.test_predictions()
+        if trainer.is_global_zero:
+            write_predictions(self.path, **self.predictions)
+
+
+class PerVideoWriter(Callback):
+    """Writes the scores of each test video, from what :class:`PredictionsWriter`, which stands before it, has gathered.
+
+    Args:
+        folder: where.
+        written: has the predictions.
+        data: has the truth.
+    """
+
+    def __init__(self, folder: Path, written: PredictionsWriter, data: LLPDataModule) -> None:
+        self.path, self._written, self._data = folder / PER_VIDEO_FILE, written, data
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Compare and write."""
+        if trainer.is_global_zero:
+            predictions = self._written.predictions
+            write_per_video(self.path, predictions["video_ids"], _scores(predictions, self._data.dataset("test")))
+
+
+def _scores(predictions: dict[str, Any], videos: SplitDataset) -> dict[str, NDArray[np.float64]]:
+    """Return the ten scores (N,) of each test video."""
+    place = {name: row for row, name in enumerate(videos.video_ids)}
+    rows = torch.tensor([place[name] for name in predictions["video_ids"]])
+    truth = [videos.tensors[f"target_{modality}"].cpu().bool()[rows] for modality in ("audio", "visual")]
+    said = [torch.from_numpy(predictions[modality]) for modality in ("audio", "visual")]
+    return {name: scores.numpy() for name, scores in per_video_scores(*said, *truth).items()}
