@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leap_avvp.cli import build_parser, main
+from leap_avvp import cli
+from leap_avvp.cli import app, build_parser, data, main
 
+HYDRA = (["train"], ["evaluate"])
 SUBCOMMANDS = (
-    ["train"],
-    ["evaluate"],
+    *HYDRA,
     ["reproduce"],
+    ["data"],
     ["data", "simulate"],
     ["data", "check"],
+    ["data", "pack"],
     ["score"],
     ["convert"],
     ["visualize"],
@@ -45,10 +51,32 @@ def test_help_of_train_lists_groups_and_options(capsys):
     assert "--cfg job" in text
 
 
-def test_top_help_needs_no_torch():
-    code = "import sys; from leap_avvp.cli import build_parser; build_parser(); print('torch' in sys.modules)"
+@pytest.mark.parametrize("words", [[], *(words for words in SUBCOMMANDS if words not in HYDRA)], ids=" ".join)
+def test_help_waits_for_nothing_heavy(words):
+    code = (
+        "import contextlib, sys\n"
+        "from leap_avvp.cli import main\n"
+        f"with contextlib.suppress(SystemExit): main({[*words, '--help']})\n"
+        "print({'torch', 'numpy', 'matplotlib', 'hydra', 'omegaconf', 'rich', 'lightning'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.startswith("usage: leap-avvp")
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_every_file_of_a_sub_command_is_in_a_table():
+    modules = (importlib.import_module(name) for _, name, _ in pkgutil.iter_modules(cli.__path__, f"{cli.__name__}."))
+    files = {module.NAME for module in modules if hasattr(module, "NAME")}
+    assert files == {command.NAME for command in (*app.HYDRA_COMMANDS, *app.COMMANDS, *data.ACTIONS)}
+
+
+def test_examples_are_calls_that_the_parser_takes():
+    for command in (*app.COMMANDS, *data.ACTIONS):
+        for line in command.EXAMPLE.splitlines():
+            program, *words = shlex.split(line)
+            assert program == "leap-avvp"
+            assert command.NAME in words[:2]
+            build_parser().parse_args(words)
 
 
 def test_module_and_version():
@@ -168,7 +196,7 @@ def test_interruption_has_its_own_exit_code(monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("leap_avvp.cli.data_simulate.check", interrupt)
+    monkeypatch.setattr("leap_avvp.cli.data_check.run", interrupt)
     assert main(["data", "check", "x"]) == 130
     assert "interrupted" in capsys.readouterr().err
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +49,7 @@ class FakeWandb:
 
 
 def call(folder: Path, sync: FakeWandb, dry_run: bool = False) -> int:
-    return wandb_sync.run(argparse.Namespace(folder=folder, dry_run=dry_run), sync)
+    return wandb_sync.sync_folder(folder, dry_run=dry_run, sync=sync)
 
 
 ORDER = ["100000-bbb", "120000-bbb", "110000-aaa", "090000-sum", "130000-sum"]

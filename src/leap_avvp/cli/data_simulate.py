@@ -1,71 +1,59 @@
-"""What ``leap-avvp data`` and ``leap-avvp score`` do."""
+"""``leap-avvp data simulate``: a folder in LLP's real layout without LLP."""
 
 from __future__ import annotations
 
-import time
+import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from leap_avvp.data.annotations import find_annotations, read_annotations
-from leap_avvp.data.folder import LLPFolder
-from leap_avvp.data.packed.pack import pack_folder
-from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder
+from leap_avvp.cli.arguments import in_flags
 from leap_avvp.errors import ConfigError
-from leap_avvp.scoring.predictions import score_predictions
-from leap_avvp.training.checkpoint import write_json
 
-__all__ = ["check", "pack", "score", "simulate"]
+__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
+NAME = "simulate"
+ABOUT = "write simulated videos in LLP's real layout, which other programs can read too"
+EXAMPLE = "leap-avvp data simulate --out sim --annotations /path/to/annotations --limit 400"
 
-def check(root: Path, annotations: Path | None, pseudo_labels: str) -> int:
-    """Print the report of a data folder; return 0 when a training can start from it, else 1."""
-    report = LLPFolder(root, annotations, pseudo_labels, allow_missing=True).check()
-    Console().print(report.table())
-    return 0 if report.ok else 1
+_FLAGS = {"data.annotations": "--annotations", "overwrite": "--overwrite"}
 
 
-def pack(root: Path, annotations: Path | None, dtype: str, out: Path | None, allow_missing: bool) -> int:
-    """Pack a data folder, and say where the set lies and how large it is."""
-    started = time.perf_counter()
-    folder = pack_folder(root, annotations, dtype=dtype, out=out, allow_missing=allow_missing)
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    option = "" if dtype == "float32" and out is None else f" data.packed={dtype if out is None else folder}"
-    print(
-        f"{folder}: {size / 1e9:.2f} GB, {time.perf_counter() - started:.1f} s; "
-        f"`leap-avvp train data=llp data.root={root}{option}` reads it"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the folder and what is simulated."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    parser.add_argument(
+        "--annotations", type=Path, metavar="DIR", help="use these six CSV files; simulate features only"
     )
-    return 0
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N training videos")
+    parser.add_argument("--train", type=int, default=None, metavar="N", help="training videos without --annotations")
+    parser.add_argument("--val", type=int, default=None, metavar="N", help="validation videos, likewise")
+    parser.add_argument("--test", type=int, default=None, metavar="N", help="test videos, likewise")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which videos are drawn (default: 0)")
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
 
 
-def simulate(
-    out: Path,
-    annotations: Path | None,
-    limit: int | None,
-    sizes: dict[str, int],
-    seed: int,
-    overwrite: bool,
-) -> int:
-    """Write a simulated data folder in LLP's layout."""
+def run(arguments: argparse.Namespace) -> int:
+    """Write a simulated data folder in LLP's layout, and say how to train on it; return 0.
+
+    Raises:
+        ConfigError: options that do not go together, or a number that cannot be.
+        DataError: annotation files that cannot be read, or a folder that holds something or cannot be written.
+    """
+    from leap_avvp.data.annotations import find_annotations, read_annotations
+    from leap_avvp.data.simulate import SimulatedLLP, write_llp_folder
+
+    out, annotations, limit, seed = arguments.out, arguments.annotations, arguments.limit, arguments.seed
+    asked = {"num_train": arguments.train, "num_val": arguments.val, "num_test": arguments.test}
+    sizes = {name: number for name, number in asked.items() if number is not None}
     if annotations is not None and sizes:
         raise ConfigError("--annotations brings its own videos: leave --train, --val and --test out, or use --limit N")
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit: expected a whole number of at least 1, found {limit}")
-    if annotations is not None:
-        source = SimulatedLLP(seed=seed, annotations=read_annotations(find_annotations(annotations, annotations))[0])
-    else:
-        source = SimulatedLLP(seed=seed, **sizes)  # type: ignore[arg-type]
-    write_llp_folder(source, out, annotations=annotations, limit=limit, overwrite=overwrite)
+    with in_flags(_FLAGS):
+        if annotations is None:
+            source = SimulatedLLP(seed=seed, **sizes)
+        else:
+            splits, _ = read_annotations(find_annotations(annotations, annotations))
+            source = SimulatedLLP(seed=seed, annotations=splits)
+        write_llp_folder(source, out, annotations=annotations, limit=limit, overwrite=arguments.overwrite)
     print(f"{out}: SIMULATED videos in LLP's layout; train on them with `leap-avvp train data=llp data.root={out}`")
-    return 0
-
-
-def score(
-    predictions: Path, annotations: Path, split: str, filter_name: str, allow_missing: bool, json_file: Path | None
-) -> int:
-    """Print (and write) the ten numbers of a prediction file."""
-    result = score_predictions(predictions, annotations, split, filter=filter_name, allow_missing=allow_missing)
-    if json_file is not None:
-        write_json(result.to_dict(), json_file)
-    Console().print(result.table())
     return 0

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from leap_avvp.cli.arguments import count
 from leap_avvp.errors import ConfigError
 
-__all__ = ["PICKS", "add_arguments", "run"]
+__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
-PICKS = ("overlapping", "disagreement", "worst")
+NAME = "visualize"
+ABOUT = "draw parsed videos of a run, or its curves, F1 of each class and kinds of mistakes"
+EXAMPLE = """\
+leap-avvp visualize --run outputs/train/LEAP --video=-AbCdEf_012
+leap-avvp visualize --run outputs/train/LEAP --compare outputs/train/MMIL --pick disagreement --count 3
+leap-avvp visualize --run outputs/train/LEAP --summary"""
 
-_EPILOG = """\
-examples:
-  leap-avvp visualize --run outputs/train/LEAP --video=-AbCdEf_012
-  leap-avvp visualize --run outputs/train/LEAP --compare outputs/train/MMIL --pick disagreement --count 3
-  leap-avvp visualize --run outputs/train/LEAP --summary
-
+_PICKS = ("overlapping", "disagreement", "worst")
+_WHAT_IS_PICKED = """\
 A video's figure shows its events over ten seconds (truth and prediction) and, for all 25 classes, truth,
 cross-modal attention and probabilities. What is picked:
   overlapping   events of different classes overlap in time in the truth; the longest overlap first
@@ -24,25 +26,10 @@ cross-modal attention and probabilities. What is picked:
   worst         lowest mean of the ten scores, of --run"""
 
 
-def _count(text: str) -> int:
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return count
-
-
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the sub-command to the command line's parser."""
-    parser = commands.add_parser(
-        "visualize",
-        help="draw parsed videos of a run, or its curves, F1 of each class and kinds of mistakes",
-        description="Draw parsed videos of a run, or its curves, F1 of each class and kinds of mistakes (PNG and SVG).",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the runs and what is drawn of them."""
+    parser.description = f"{ABOUT[0].upper()}{ABOUT[1:]} (PNG and SVG)."
+    parser.epilog = f"{parser.epilog}\n\n{_WHAT_IS_PICKED}"
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of a finished `leap-avvp train`")
     parser.add_argument(
         "--compare", type=Path, metavar="DIR", help="another run on the same videos, such as a baseline"
@@ -51,18 +38,18 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     what.add_argument(
         "--video", action="append", metavar="ID", help="a test or validation video; --video=ID if it begins with a dash"
     )
-    what.add_argument("--pick", choices=PICKS, help="choose test videos")
+    what.add_argument("--pick", choices=_PICKS, help="choose test videos")
     what.add_argument(
         "--summary",
         action="store_true",
         help="learning curves, F1 of each class, and kinds of mistakes on the test split",
     )
-    parser.add_argument("--count", type=_count, default=4, metavar="N", help="videos that --pick takes (default: 4)")
+    parser.add_argument("--count", type=count, default=4, metavar="N", help="videos that --pick takes (default: 4)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the figures go (default: figures/ in --run)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the figures and print their paths.
+    """Write the figures and print their paths; return 0.
 
     Raises:
         ConfigError: nothing to draw, ``--pick disagreement`` of one run, or an unknown video.

@@ -1,8 +1,7 @@
-"""``leap-avvp wandb-sync``: send a study's offline W&B runs to the server, in the order in which they were made."""
+"""Sends a study's offline W&B runs to the server, in the order in which they were made."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.tracking.wandb_mode import has_key
 
-__all__ = ["OfflineRun", "add_arguments", "find_runs", "run", "sync_part"]
+__all__ = ["OfflineRun", "find_runs", "sync_folder", "sync_part"]
 
 _PART = re.compile(r"offline-run-(\d{8}_\d{6})-.+")
 
@@ -35,20 +34,6 @@ class OfflineRun:
     def is_synced(self) -> bool:
         """Say whether W&B has marked it as sent."""
         return (self.folder / f"run-{self.id}.wandb.synced").exists()
-
-
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the sub-command."""
-    about = "send the offline W&B runs of a study (or of any folder) to the server, in order"
-    parser = commands.add_parser(
-        "wandb-sync",
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}. What W&B has marked as sent is not sent again.",
-        epilog="example:\n  leap-avvp wandb-sync outputs/table6-simulated --dry-run",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the study, or of a single run")
-    parser.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
 
 
 def find_runs(folder: Path) -> list[OfflineRun]:
@@ -94,26 +79,30 @@ def sync_part(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def run(arguments: argparse.Namespace, sync: Sync = sync_part) -> int:
-    """List or send the runs, a line for each; return 0 when all are sent, else 1.
+def sync_folder(folder: Path, *, dry_run: bool = False, sync: Sync = sync_part) -> int:
+    """List or send the runs below a folder, a line for each; return 0 when all are sent, else 1.
+
+    Args:
+        folder: of the study, or of a single run.
+        dry_run: list what would be sent, and send nothing.
+        sync: sends one run folder.
 
     Raises:
         ConfigError: there is something to send, and no key.
         DataError: no such folder, or no offline run in it.
     """
-    folder: Path = arguments.folder
     parts = find_runs(folder)
     if not parts:
         raise DataError(f"{folder}: expected offline W&B runs (wandb/offline-run-*) below it, found none")
     left = [part for part in parts if not part.is_synced()]
-    if left and not arguments.dry_run and not has_key():
+    if left and not dry_run and not has_key():
         raise ConfigError("no W&B API key found: `wandb login` once, or set WANDB_API_KEY; --dry-run needs none")
     failed: set[str] = set()
     for number, part in enumerate(parts, start=1):
         head = f"[{number}/{len(parts)}] {part.folder.relative_to(folder)}:"
         if part.is_synced():
             print(f"{head} sent before")
-        elif arguments.dry_run:
+        elif dry_run:
             print(f"{head} to send")
         elif part.id in failed:
             print(f"{head} not sent: an earlier part of this run was not")
