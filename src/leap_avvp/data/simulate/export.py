@@ -61,7 +61,9 @@ def write_llp_folder(
     """
     try:
         if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not overwrite)):
-            raise DataError(f"{out}: expected a new or empty folder; choose another one, or allow overwriting")
+            raise DataError(
+                f"{out}: expected a new or empty folder; choose another one, or write into it with overwrite=true"
+            )
         out.mkdir(parents=True, exist_ok=True)
         counts = {split: source.sizes[split] for split in SPLITS}
         if limit is not None:
