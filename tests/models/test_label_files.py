@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from collections import OrderedDict
 from pathlib import Path
 
@@ -11,9 +13,16 @@ import torch
 
 from leap_avvp.errors import DataError
 from leap_avvp.llp import CLASSES
+from leap_avvp.models import label_files
 from leap_avvp.models.label_files import class_words, glove_queries, read_label_embedding
 
 RELEASED = Path(__file__).resolve().parents[3] / "shared" / "llp" / "llp_label_glove_embeddings.pt"
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
 
 
 def vectors(width: int = 300) -> OrderedDict[str, torch.Tensor]:
@@ -58,6 +67,54 @@ def test_glove_text_is_averaged_over_the_words_of_a_name(tmp_path):
         read_label_embedding(tmp_path / "short.txt", embedding_dim=2)
     with pytest.raises(DataError, match="expected 300 numbers, found 2"):
         read_label_embedding(tmp_path / "glove.txt")
+
+
+def glove_lines(width: int = 300) -> bytes:
+    words = sorted({word for name in CLASSES for word in class_words(name)})
+    return "".join(f"{word}{f' {index / 8}' * width}\n" for index, word in enumerate(words)).encode()
+
+
+GLOVE = {
+    "glove.txt.gz": gzip.compress(glove_lines()),
+    "gzip by another name.txt": gzip.compress(glove_lines()),
+    "with a header line.vec": b"400000 300\n" + glove_lines(),
+    "a header line in gzip.vec.gz": gzip.compress(b"400000 300\n" + glove_lines()),
+    "spaces at the ends of lines.vec": glove_lines().replace(b"\n", b" \n"),
+    "CRLF.txt": glove_lines().replace(b"\n", b"\r\n"),
+    "Latin-1 in other lines.txt": "café".encode("latin-1") + b" 0.1" * 300 + b"\n" + glove_lines() + b"\xff\xfe 1\n",
+}
+
+
+@pytest.mark.parametrize("name", GLOVE)
+def test_word_vectors_of_other_tools_are_read_alike(name, tmp_path):
+    (tmp_path / "plain.txt").write_bytes(glove_lines())
+    (tmp_path / name).write_bytes(GLOVE[name])
+    expected = read_label_embedding(tmp_path / "plain.txt")
+    assert expected.unique().numel() > 20
+    assert torch.equal(read_label_embedding(tmp_path / name), expected)
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f4", "f2", "f8", "i8"])
+def test_word_vectors_in_a_npy_file(dtype, tmp_path):
+    expected = np.arange(25 * 300, dtype=np.float32).reshape(25, 300) % 64
+    np.save(tmp_path / "labels.npy", np.asfortranarray(expected.astype(dtype)))
+    np.testing.assert_array_equal(read_label_embedding(tmp_path / "labels.npy"), expected)
+
+
+def test_a_pointer_or_a_link_to_word_vectors_says_how_to_get_them(tmp_path):
+    (tmp_path / "labels.pt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(DataError, match=r"labels\.pt: missing: a pointer of Git LFS .* `git lfs pull`"):
+        read_label_embedding(tmp_path / "labels.pt")
+    (tmp_path / "llp_label_glove_embeddings.pt").symlink_to(".git/annex/objects/1F/2G/KEY/KEY")
+    with pytest.raises(DataError, match=r"missing: a link to .*/KEY, which is not there; `git annex get`"):
+        glove_queries(search=tmp_path)
+
+
+def test_a_gzip_of_empty_lines_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(label_files, "_MOST_LINES", 1000)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"\n" * 10**6))
+    with pytest.raises(DataError, match=r"bomb\.gz:1001: .* found a line more than any such file has"):
+        read_label_embedding(tmp_path / "bomb.gz")
 
 
 class Payload:
@@ -108,6 +165,17 @@ def test_a_payload_does_not_run(tmp_path):
         ("labels.npz", b"PK not a zip", "cannot read it"),
         ("glove.txt", b"\xff\xfe\x00", "GloVe's text format"),
         ("glove.txt", b"speech one two\n", "GloVe's text format"),
+        ("glove.txt", "speech 0.1 \u0660\n".encode(), "GloVe's text format"),
+        ("glove.txt", b"word" * 20_000, "glove.txt:1: .* found a longer line"),
+        ("glove.gz", gzip.compress(bytes(10**6)), "found a longer line"),
+        ("glove.gz", gzip.compress(b"the 0.1\n" * 9_000)[:-9], "expected a whole gzip file"),
+        ("glove.gz", b"\x1f\x8bnot a gzip", "expected a whole gzip file"),
+        ("labels.npy", b"\x93NUMPY", r"expected a \.npy file"),
+        ("labels.npy", npy(np.zeros((25, 200))), r"25 vectors of 300 numbers, found shape \(25, 200\)"),
+        ("labels.npy", npy(np.full((25, 300), "x")), "plain real numbers, found <U1"),
+        ("labels.npy", npy(np.full((25, 300), None)), "found objects, which are not loaded"),
+        ("labels.npy", npy(np.full((25, 300), np.nan)), "finite"),
+        ("labels.npy", npy(np.zeros((25, 300)))[:-1], r"expected a \.npy file"),
     ],
 )
 def test_a_damaged_file_is_named(name, data, text, tmp_path):

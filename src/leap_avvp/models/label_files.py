@@ -1,9 +1,11 @@
-"""Label embeddings from files: the released ``.pt``, a GloVe text file, or an ``.npz``."""
+"""Label embeddings from files: the released ``.pt``, GloVe's text (also in gzip), an ``.npy`` or ``.npz``."""
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ import torch
 from torch import Tensor
 
 from leap_avvp.errors import DataError
-from leap_avvp.files.npz import NpyHeader, open_npz
+from leap_avvp.files.links import absence, pointer
+from leap_avvp.files.npz import NpyHeader, open_npz, read_npy_header
 from leap_avvp.files.tensors import read_tensors
 from leap_avvp.llp import CLASSES, EMBEDDING_DIM, NUM_CLASSES
 from leap_avvp.models.label_queries import LabelQueries
@@ -23,6 +26,8 @@ KNOWN_NAMES = ("llp_label_glove_embeddings.pt", "label_embedding.npz")
 
 # A line of GloVe's largest file has 5,000 characters; a damaged file may be one line of gigabytes.
 _LONGEST_LINE = 65_536
+_MOST_LINES = 2**24  # the largest files have three million; a few megabytes of gzip may be billions of empty lines
+_GZIP = b"\x1f\x8b"
 
 _HOW_TO_GET = (
     "the file llp_label_glove_embeddings.pt comes with the released LEAP program; or pass the text file of GloVe 6B "
@@ -46,7 +51,8 @@ def glove_queries(
     """
     if path is None:
         folders = [] if search is None else [Path(search), Path(search) / "annotations", Path(search) / "data"]
-        found = [folder / name for folder in folders for name in KNOWN_NAMES if (folder / name).is_file()]
+        files = [folder / name for folder in folders for name in KNOWN_NAMES]
+        found = [file for file in files if file.is_file() or file.is_symlink()]
         if not found:
             looked = f" (looked for {' and '.join(KNOWN_NAMES)} in {search})" if search else ""
             raise DataError(f"label_embedding=glove needs a file, found none{looked}: {_HOW_TO_GET}")
@@ -58,18 +64,26 @@ def read_label_embedding(path: Path, embedding_dim: int = EMBEDDING_DIM) -> Tens
     """Return the (25, E) label embedding in ``path``, its rows in the order of :data:`leap_avvp.llp.CLASSES`.
 
     - ``.pt``: a dict of 25 vectors in class order (the released file), or one (25, E) tensor;
-    - ``.npz``: an array ``embedding`` (25, E) and, to be checked, ``classes``;
-    - anything else: GloVe's text format, a word and E numbers a line.
+    - ``.npy``: an array (25, E); ``.npz``: one named ``embedding`` and, to be checked, ``classes``;
+    - anything else: GloVe's text format, a word and E numbers a line, as it is or in gzip. A first line that counts
+      words and numbers, as word2vec and fastText write it, does no harm; nor do other words in other encodings.
 
     Raises:
         DataError: naming the file, what was expected and what was found.
     """
-    if not path.is_file():
+    try:
+        instead = absence(path) or pointer(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if instead not in (None, "missing"):
+        raise DataError(f"{path}: {instead}")
+    if instead or not path.is_file():
         raise DataError(f"{path}: no such file; {_HOW_TO_GET}")
     if path.suffix in (".pt", ".pth"):
         embedding = _read_pt(path)
     else:
-        embedding = (_read_npz if path.suffix == ".npz" else _read_glove_text)(path, embedding_dim)
+        read = {".npz": _read_npz, ".npy": _read_npy}.get(path.suffix, _read_glove_text)
+        embedding = read(path, embedding_dim)
     if embedding.shape != (NUM_CLASSES, embedding_dim):
         raise DataError(
             f"{path}: expected {NUM_CLASSES} vectors of {embedding_dim} numbers, found shape {tuple(embedding.shape)}"
@@ -114,12 +128,7 @@ def _read_npz(path: Path, embedding_dim: int) -> Tensor:
         if "embedding" not in archive.names:
             found = ", ".join(repr(name[:40]) for name in sorted(archive.names)[:5])
             raise DataError(f"{path}: expected an array 'embedding', found {found or 'none'}")
-        header = archive.header("embedding")
-        if header.dtype.kind not in "fiu":
-            raise DataError(f"{path}: embedding: expected plain real numbers, found {_kind(header)}")
-        if header.shape != (NUM_CLASSES, embedding_dim):
-            found = str(header.shape)[:80]
-            raise DataError(f"{path}: expected {NUM_CLASSES} vectors of {embedding_dim} numbers, found shape {found}")
+        _check_header(path, archive.header("embedding"), embedding_dim)
         if "classes" in archive.names:
             names = archive.header("classes")
             if names.shape != (NUM_CLASSES,) or names.dtype.kind != "U" or names.data_bytes > _LONGEST_LINE:
@@ -131,36 +140,70 @@ def _read_npz(path: Path, embedding_dim: int) -> Tensor:
             return torch.from_numpy(archive.read("embedding").astype(np.float32))
 
 
+def _read_npy(path: Path, embedding_dim: int) -> Tensor:
+    try:
+        with path.open("rb") as file:
+            _check_header(path, read_npy_header(file), embedding_dim)
+            file.seek(0)
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path}: expected a .npy file, cannot read it ({reason[:200]})") from error
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _check_header(path: Path, header: NpyHeader, embedding_dim: int) -> None:
+    if header.dtype.kind not in "fiu":
+        raise DataError(f"{path}: embedding: expected plain real numbers, found {_kind(header)}")
+    if header.shape != (NUM_CLASSES, embedding_dim):
+        found = str(header.shape)[:80]
+        raise DataError(f"{path}: expected {NUM_CLASSES} vectors of {embedding_dim} numbers, found shape {found}")
+
+
 def _kind(header: NpyHeader) -> str:
     return "objects, which are not loaded" if header.dtype.hasobject else str(header.dtype)[:80]
 
 
 def _read_glove_text(path: Path, embedding_dim: int) -> Tensor:
-    wanted = {word for name in CLASSES for word in class_words(name)}
+    wanted = {word.encode(): word for name in CLASSES for word in class_words(name)}
     vectors: dict[str, np.ndarray] = {}
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), ""), start=1):
-                if len(line) == _LONGEST_LINE:
-                    raise DataError(
-                        f"{path}:{number}: expected a word and {embedding_dim} numbers, found a longer line"
-                    )
-                word, _, rest = line.rstrip("\n").partition(" ")
-                if word not in wanted:
-                    continue
-                vector = np.array(rest.split(" "), dtype=np.float32)
-                if vector.shape != (embedding_dim,):
-                    raise DataError(f"{path}:{number}: expected {embedding_dim} numbers, found {vector.size}")
-                vectors[word] = vector
+        for number, line in enumerate(_lines(path), start=1):
+            if len(line) == _LONGEST_LINE or number > _MOST_LINES:
+                what = "a longer line" if number <= _MOST_LINES else "a line more than any such file has"
+                raise DataError(f"{path}:{number}: expected a word and {embedding_dim} numbers, found {what}")
+            if b"\0" in line:
+                raise ValueError("not text")
+            # Bytes, not text: other words may be in any encoding, or in none.
+            word, _, rest = line.partition(b" ")
+            if word not in wanted:
+                continue
+            vector = np.array(rest.decode("ascii").split(), dtype=np.float32)
+            if vector.shape != (embedding_dim,):
+                raise DataError(f"{path}:{number}: expected {embedding_dim} numbers, found {vector.size}")
+            vectors[wanted[word]] = vector
     except DataError:
         raise
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: expected a whole gzip file, cannot read it ({error}); get it again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise DataError(f"{path}: expected GloVe's text format, a word and {embedding_dim} numbers a line") from error
-    absent = sorted(wanted - vectors.keys())
+    absent = sorted(set(wanted.values()) - vectors.keys())
     if absent:
         raise DataError(
             f"{path}: expected a vector for each word of the class names, found none for {', '.join(absent)}"
         )
     return torch.from_numpy(np.stack([np.mean([vectors[word] for word in class_words(name)], 0) for name in CLASSES]))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, unpacked if it is a gzip, each of at most ``_LONGEST_LINE`` bytes."""
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    with gzip.open(path, "rb") if packed else path.open("rb") as lines:
+        yield from iter(lambda: lines.readline(_LONGEST_LINE), b"")
