@@ -91,7 +91,11 @@ WRONG: dict[str, tuple[tuple[str, Change], str]] = {
     "Latin-1": ((TEST, lambda t: (t + "é").encode("latin-1")), "cannot read it"),
     "a zip": ((TEST, lambda _: b"PK\x03\x04" + bytes(range(256)) * 9), "cannot read it"),
     "HTML": ((TEST, lambda _: "<!DOCTYPE html>\n<html>404</html>"), "expected the columns"),
-    "a pointer of git": ((TEST, lambda _: "version https://git-lfs.github.com/spec/v1\n"), "expected the columns"),
+    "a pointer of git": ((TEST, lambda _: "version https://git-lfs.github.com/spec/v1\n"), "`git lfs pull`"),
+    "a quote that is not closed": ((TEST, lambda t: t.replace("Speech,", '"Speech,')), """found '"Speech'"""),
+    "a tab in quotes": (row(TEST, '"elevenchars_0_10\tDog"'), "11 of the characters"),
+    "quotes around nothing": (row(TEST, 'elevenchars_0_10\t""'), "found ''"),
+    "quotes in quotes": (row(TEST, 'elevenchars_0_10\t"""Dog"""'), """found '"Dog"'"""),
     "unknown class": ((TEST, lambda t: t.replace("Dog", "Dgo")), "did you mean Dog?"),
     "class in lower case": ((AUDIO, lambda t: t.replace("Speech", "speech")), "did you mean Speech?"),
     "no class": (row(TEST, "elevenchars_0_10\t"), "found ''"),
@@ -157,7 +161,17 @@ def test_a_file_of_gigabytes_is_not_read(folder: Path, words: list[str], refused
 
 # What is taken, with the same numbers
 
+
+def quoted(text: str, every: bool = False) -> str:
+    """Return the table as a spreadsheet saves it: cells with a comma, or all of them, in quotes."""
+    rows = (line.split("\t") for line in text.splitlines())
+    return "".join("\t".join(f'"{c}"' if every or "," in c else c for c in cells) + "\r\n" for cells in rows)
+
+
 HARMLESS: dict[str, Change] = {
+    "cells with a comma in quotes": quoted,
+    "all cells in quotes": lambda text: quoted(text, every=True),
+    "as a spreadsheet saves it": lambda text: "\ufeff" + quoted(text),
     "BOM": lambda text: "\ufeff" + text,
     "CRLF": lambda text: text.replace("\n", "\r\n"),
     "CR": lambda text: text.replace("\n", "\r"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leap_avvp.errors import DataError, nearest
+from leap_avvp.files.links import absence, link_refusal, pointer
 from leap_avvp.llp import CLASSES, NUM_SEGMENTS, video_id
 
 __all__ = ["DenseRow", "WeakRow", "is_filename", "read_dense_rows", "read_weak_rows"]
@@ -56,15 +57,19 @@ def is_filename(name: str) -> bool:
     return _FILENAME.fullmatch(name) is not None
 
 
-def read_weak_rows(path: Path) -> list[WeakRow]:
+def read_weak_rows(path: Path, link_store: Path | None = None) -> list[WeakRow]:
     """Read the videos of a split.
+
+    Args:
+        path: the file. A link that leads out of the data folder is refused.
+        link_store: a trusted folder that it may lead into all the same.
 
     Raises:
         DataError: naming the file, the line, what was expected and what was found.
     """
     rows: list[WeakRow] = []
     seen: dict[str, int] = {}
-    for line, (name, events) in _table(path, ("filename", "event_labels")):
+    for line, (name, events) in _table(path, ("filename", "event_labels"), link_store):
         if not is_filename(name):
             raise _name_error(path, line, name)
         first = seen.setdefault(video_id(name), line)
@@ -78,14 +83,18 @@ def read_weak_rows(path: Path) -> list[WeakRow]:
     return rows
 
 
-def read_dense_rows(path: Path) -> list[DenseRow]:
+def read_dense_rows(path: Path, link_store: Path | None = None) -> list[DenseRow]:
     """Read the events of one modality.
+
+    Args:
+        path: see :func:`read_weak_rows`.
+        link_store: likewise.
 
     Raises:
         DataError: naming the file, the line, what was expected and what was found.
     """
     rows: list[DenseRow] = []
-    for line, (name, onset, offset, event) in _table(path, ("filename", "onset", "offset", "event_labels")):
+    for line, (name, onset, offset, event) in _table(path, ("filename", "onset", "offset", "event_labels"), link_store):
         if not _DENSE_NAME.fullmatch(name):
             raise _name_error(path, line, name)
         start, end = _second(onset, "onset", path, line), _second(offset, "offset", path, line)
@@ -93,12 +102,16 @@ def read_dense_rows(path: Path) -> list[DenseRow]:
     return rows
 
 
-def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the named columns of a tab-separated file. A BOM, CRLF and more columns do no harm."""
-    text = _text(path)
+def _table(path: Path, columns: Sequence[str], link_store: Path | None) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the named columns of a tab-separated file.
+
+    A BOM, CRLF, more columns and cells in quotes, as a spreadsheet saves them, do no harm.
+    """
+    text = _text(path, link_store)
+    # Quotes are taken off cell by cell: a quote that is never closed would otherwise swallow the rows behind it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     try:
-        header = [field.strip() for field in next(reader, [])]
+        header = [_cell(field) for field in next(reader, [])]
         if not any(header):
             raise DataError(f"{path}: expected a header with {', '.join(columns)}, found an empty file; copy it again")
         for name in columns:
@@ -118,35 +131,47 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]
                     f"{path}:{reader.line_num}: expected {len(header)} fields separated by tabs, found {len(fields)}; "
                     "mend the line or copy the file again"
                 )
-            yield reader.line_num, [fields[place].strip() for place in places]
+            yield reader.line_num, [_cell(fields[place]) for place in places]
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: expected tab-separated text, found {error}") from error
 
 
-def _text(path: Path) -> str:
+def _cell(field: str) -> str:
+    """Return what a field holds, without the quotes that a spreadsheet puts around one with a comma."""
+    field = field.strip()
+    inner = field[1:-1].replace('""', "")
+    if len(field) > 1 and field[0] == field[-1] == '"' and '"' not in inner:
+        return field[1:-1].replace('""', '"').strip()
+    return field
+
+
+def _text(path: Path, link_store: Path | None) -> str:
     try:
+        gone = absence(path)
+        if gone:
+            hint = "no such file; it is one of LLP's annotation files, copy it there"
+            raise DataError(f"{path}: {hint if gone == 'missing' else gone}")
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait forever
             raise DataError(f"{path}: expected tab-separated text, found a folder or a device; copy the file again")
         if path.is_symlink():
-            _check_link(path)
+            _check_link(path, link_store)
+        instead = pointer(path)
+        if instead:
+            raise DataError(f"{path}: {instead}")
         if status.st_size > _MOST_BYTES:
             raise DataError(f"{path}: expected at most {_MOST_BYTES:,} bytes, found {status.st_size:,}; copy it again")
         return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; it is one of LLP's annotation files, copy it there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected tab-separated text, cannot read it ({error}); copy it again") from error
 
 
-def _check_link(path: Path) -> None:
+def _check_link(path: Path, link_store: Path | None) -> None:
     """Refuse a link that leads out of the data folder, as those of features are; the folder itself may be a link."""
-    target = path.resolve()
-    inside = [path.parent, *([path.parent.parent] if path.parent.name in _SUBFOLDERS else [])]
-    if not any(target.is_relative_to(folder.resolve()) for folder in inside):
-        raise DataError(
-            f"{path}: a link that leads out of the data folder, to {target}: copy the file, or link the whole folder"
-        )
+    folders = [path.parent, *([path.parent.parent] if path.parent.name in _SUBFOLDERS else [])]
+    refusal = link_refusal(path, folders if link_store is None else [link_store, *folders])
+    if refusal:
+        raise DataError(f"{path}: {refusal}")
 
 
 def _name_error(path: Path, line: int, name: str) -> DataError:

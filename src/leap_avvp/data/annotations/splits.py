@@ -56,7 +56,8 @@ def find_annotations(root: Path, annotations: Path | None = None) -> Path:
     places = [root / "annotations", root / "data", root] if annotations is None else [annotations]
     wanted = [*WEAK_FILES.values(), *DENSE_FILES.values()]
     for place in places:
-        if any((place / name).is_file() for name in wanted):
+        # A link that leads nowhere counts: reading it says how to get what it points to.
+        if any((place / name).is_file() or (place / name).is_symlink() for name in wanted):
             return place
     if not places[-1].is_dir():
         what = "annotations" if annotations is not None else "feats/ and annotations/"
@@ -67,7 +68,9 @@ def find_annotations(root: Path, annotations: Path | None = None) -> Path:
     )
 
 
-def read_annotations(folder: Path, splits: Sequence[str] = SPLITS) -> tuple[dict[str, SplitAnnotations], Dirt]:
+def read_annotations(
+    folder: Path, splits: Sequence[str] = SPLITS, link_store: Path | None = None
+) -> tuple[dict[str, SplitAnnotations], Dirt]:
     """Read the splits' annotations, and count what is irregular in them.
 
     A dense row makes ``grid[onset:offset]`` true, as in the released programs: one whose times are not in order marks
@@ -76,16 +79,19 @@ def read_annotations(folder: Path, splits: Sequence[str] = SPLITS) -> tuple[dict
     Args:
         folder: holds LLP's CSV files (tab-separated).
         splits: which splits are needed; files of the others need not be there.
+        link_store: a trusted folder that links of single files may lead into, beside the data folder itself.
 
     Raises:
         DataError: naming file and line, what was expected, what was found and how to mend it.
     """
-    weak = {split: read_weak_rows(folder / WEAK_FILES[check_choice("split", split, SPLITS)]) for split in splits}
+    weak = {
+        split: read_weak_rows(folder / WEAK_FILES[check_choice("split", split, SPLITS)], link_store) for split in splits
+    }
     _check_disjoint(folder, weak)
     dense: dict[str, list[DenseRow]] = {}
     audio_bytes = None
     if weak.keys() - {"train"}:
-        dense = {modality: read_dense_rows(folder / name) for modality, name in DENSE_FILES.items()}
+        dense = {modality: read_dense_rows(folder / name, link_store) for modality, name in DENSE_FILES.items()}
         audio_bytes = (folder / DENSE_FILES["audio"]).stat().st_size
     result = {}
     for split, rows in weak.items():

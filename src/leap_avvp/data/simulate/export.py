@@ -108,7 +108,7 @@ def _copy_annotations(folder: Path, out: Path, source: SimulatedLLP, limit: int)
         content = path.read_bytes()
         if path.name in (WEAK_FILES["train"], _FULL_FILE):
             lines = content.splitlines(keepends=True)  # bytes: what is no text stays as it is
-            content = b"".join(line for line in lines if line.split(b"\t", 1)[0] not in dropped)
+            content = b"".join(line for line in lines if line.split(b"\t", 1)[0].strip(b' "') not in dropped)
         write_whole(out / path.name, content)
 
 
