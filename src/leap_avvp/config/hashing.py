@@ -12,7 +12,7 @@ __all__ = ["cell_name", "config_hash"]
 
 # What changes no number: where results go, who is told, what is printed.
 _UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "evaluate_untrained", "hydra")
-_UNHASHED_DATA = ("placement",)
+_UNHASHED_DATA = ("placement", "link_store")
 _HASHED_CALLBACKS = ("monitor", "mode")
 _NAME_LIMIT = 160
 

@@ -248,12 +248,18 @@ def folder_data(
     batch_size: int = 32,
     eval_batch_size: int = 128,
     seed: int = 0,
+    link_store: str | Path | None = None,
 ) -> LLPDataModule:
     """Return the data module of a folder in LLP's real layout, or of its packed set (``data=llp``)."""
     if root is None:
         raise ConfigError("data.root: expected the folder that holds feats/ and the annotation files: data.root=DIR")
     source = open_folder(
-        Path(root), None if annotations is None else Path(annotations), pseudo_labels, allow_missing, packed
+        Path(root),
+        None if annotations is None else Path(annotations),
+        pseudo_labels,
+        allow_missing,
+        packed,
+        None if link_store is None else Path(link_store),
     )
     return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)
 

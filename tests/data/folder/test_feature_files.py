@@ -127,7 +127,7 @@ DAMAGE: dict[str, tuple[bytes, str]] = {
     "header of Python": (header((10, 128)).replace(b"False", b"(1,(("), "cannot read it"),
     "nested header": (b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"(" * 9000, "cannot read it"),
     "one more dimension": (content(SECONDS[None]), r"expected shape \(10, 128\), found \(1, 10, 128\)"),
-    "fewer seconds": (content(SECONDS[:9]), r"found \(9, 128\)"),
+    "more seconds": (content(np.concatenate([SECONDS, SECONDS[:1]])), r"found \(11, 128\)"),
     "transposed": (content(SECONDS.T), r"found \(128, 10\)"),
     "a number": (content(np.float32(1)), r"found \(\)"),
     "NaN": (content(with_value(np.nan)), "expected finite numbers, found 1 NaN or Inf among 1,280"),
@@ -154,7 +154,7 @@ def test_damage_is_named(path: Path, damage: str) -> None:
 
 def test_both_shapes_of_frames_are_named(path: Path) -> None:
     np.save(path, FRAMES[:40])
-    with pytest.raises(BadFileError, match=r"expected shape \(80, 2048\) or \(10, 2048\), found \(40, 2048\)"):
+    with pytest.raises(BadFileError, match=r"expected shape \(80, 2048\) or \(10, 2048\), found \(40, 2048\): a clip"):
         read(path, (80, 2048))
 
 
@@ -203,6 +203,22 @@ def test_pseudo_labels_are_zero_or_one(path: Path) -> None:
     np.save(path, LABELS.T)
     with pytest.raises(BadFileError, match=r"expected shape \(10, 25\), found \(25, 10\)"):
         read_pseudo_labels(path, path.parent)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9])
+def test_a_clip_cut_short_counts_as_missing(path: Path, rows: int) -> None:
+    np.save(path, SECONDS[:rows])
+    with pytest.raises(BadFileError, match=rf"found \({rows}, 128\): a clip that was cut short") as caught:
+        read(path)
+    assert caught.value.missing
+
+
+@pytest.mark.parametrize("array", [FRAMES[:79], FRAMES[:72], FRAMES[:9]], ids=["79", "72", "9 pooled"])
+def test_frames_of_a_clip_cut_short_count_as_missing(path: Path, array: np.ndarray[Any, Any]) -> None:
+    np.save(path, array)
+    with pytest.raises(BadFileError, match="cut short") as caught:
+        read(path, (80, 2048))
+    assert caught.value.missing
 
 
 # What is not a file

@@ -226,7 +226,7 @@ def test_only_the_first_five_are_named(make_llp_folder: Callable[..., Path]) -> 
 
 
 def damage_shape(path: Path) -> None:
-    np.save(path, np.load(path)[:5])
+    np.save(path, np.load(path)[:, :5])
 
 
 def damage_nan(path: Path) -> None:

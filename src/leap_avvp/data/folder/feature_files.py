@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leap_avvp.files.links import absence, link_refusal, pointer
 from leap_avvp.files.npz import read_npy_header
 from leap_avvp.llp import FRAMES_PER_SEGMENT, NUM_CLASSES, NUM_SEGMENTS
 
@@ -26,7 +27,13 @@ class BadFileError(Exception):
         self.path, self.missing = path, missing
 
 
-def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kinds: str = _NUMBERS) -> NDArray[Any]:
+def read_array(
+    path: Path,
+    root: Path,
+    shapes: tuple[tuple[int, int], ...],
+    kinds: str = _NUMBERS,
+    link_store: Path | None = None,
+) -> NDArray[Any]:
     """Return the array of a ``.npy`` file as it is stored.
 
     Args:
@@ -35,11 +42,13 @@ def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kind
             refused: an archive from elsewhere may hold one. The root and the feature folders may well be links.
         shapes: those that are taken.
         kinds: letters of ``dtype.kind`` that are taken.
+        link_store: a trusted folder that links of single files may lead into, too.
 
     Raises:
-        BadFileError: missing, unreadable, truncated, of another shape or type, holding objects, or a link out.
+        BadFileError: unreadable, truncated, of another shape or type, holding objects, or a link out. Missing, too: not
+            there, a pointer of Git LFS or git-annex in its place, or an array of fewer rows, from a clip cut short.
     """
-    _check_link(path, root)
+    _check_link(path, root, link_store)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait forever
@@ -51,7 +60,12 @@ def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kind
                 found = "objects, which are not loaded" if header.dtype.hasobject else header.dtype
                 raise BadFileError(path, f"expected {what}, found {found}")
             if header.shape not in shapes:
-                raise BadFileError(path, f"expected shape {' or '.join(map(str, shapes))}, found {header.shape}")
+                short = len(header.shape) == 2 and any(
+                    0 <= header.shape[0] < rows and header.shape[1] == width for rows, width in shapes
+                )
+                wanted = " or ".join(map(str, shapes))
+                why = ": a clip that was cut short" if short else ""
+                raise BadFileError(path, f"expected shape {wanted}, found {header.shape}{why}", missing=short)
             expected = header.data_offset + header.data_bytes
             if status.st_size < expected:
                 raise BadFileError(path, f"expected {expected:,} bytes, found {status.st_size:,}: truncated")
@@ -59,8 +73,11 @@ def read_array(path: Path, root: Path, shapes: tuple[tuple[int, int], ...], kind
             array: NDArray[Any] = np.empty(header.shape, header.dtype, order="F" if header.fortran_order else "C")
             _fill(file, array)
     except FileNotFoundError:
-        raise BadFileError(path, "missing", missing=True) from None
+        raise BadFileError(path, absence(path) or "missing", missing=True) from None
     except (OSError, ValueError, EOFError) as error:
+        instead = pointer(path) if isinstance(error, ValueError) else None
+        if instead:
+            raise BadFileError(path, instead, missing=True) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFileError(path, f"expected a .npy file, cannot read it ({reason})") from error
     return array
@@ -82,19 +99,23 @@ def pool_seconds(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     return pooled
 
 
-def read_features(path: Path, root: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+def read_features(
+    path: Path, root: Path, shape: tuple[int, int], link_store: Path | None = None
+) -> NDArray[np.float32]:
     """Return features (T, F) in float32, frames averaged over each second.
 
     Args:
         path: the file; any float width, byte and memory order.
         root: see :func:`read_array`.
         shape: of the file: (T, F), or (8 T, F), for which an already averaged (T, F) is taken too.
+        link_store: see :func:`read_array`.
 
     Raises:
         BadFileError: as :func:`read_array`; NaN or Inf, also where a number is too large for float32.
     """
     pooled_shape = (NUM_SEGMENTS, shape[1])
-    array = read_array(path, root, (shape,) if shape == pooled_shape else (shape, pooled_shape), kinds="f")
+    shapes = (shape,) if shape == pooled_shape else (shape, pooled_shape)
+    array = read_array(path, root, shapes, "f", link_store)
     with np.errstate(over="ignore"):  # what is too large becomes Inf, which is refused below
         values = np.ascontiguousarray(array, dtype=np.float32)
     wrong = values.size - np.count_nonzero(np.isfinite(values))
@@ -103,32 +124,32 @@ def read_features(path: Path, root: Path, shape: tuple[int, int]) -> NDArray[np.
     return values if array.shape == pooled_shape else pool_seconds(values)
 
 
-def read_pseudo_labels(path: Path, root: Path) -> NDArray[np.float32]:
+def read_pseudo_labels(path: Path, root: Path, link_store: Path | None = None) -> NDArray[np.float32]:
     """Return segment pseudo labels (T, C), 0 or 1, in float32.
 
     Args:
         path: the file; integers, booleans or floating-point numbers.
         root: see :func:`read_array`.
+        link_store: likewise.
 
     Raises:
         BadFileError: as :func:`read_array`; other values than 0 and 1.
     """
-    array = read_array(path, root, ((NUM_SEGMENTS, NUM_CLASSES),))
+    array = read_array(path, root, ((NUM_SEGMENTS, NUM_CLASSES),), link_store=link_store)
     allowed = (array == 0) | (array == 1)
     if not allowed.all():
         raise BadFileError(path, f"expected 0 or 1 for each segment and class, found {array[~allowed][0]:g}")
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _check_link(path: Path, root: Path) -> None:
+def _check_link(path: Path, root: Path, link_store: Path | None) -> None:
     if not path.is_symlink():
         return
+    folders = (path.parent, root) if link_store is None else (link_store, path.parent, root)
     try:
-        target = path.resolve()
-        inside = any(target.is_relative_to(folder.resolve()) for folder in (path.parent, root))
+        gone = absence(path)
+        refusal = None if gone else link_refusal(path, folders)
     except (OSError, RuntimeError) as error:  # a loop of links
         raise BadFileError(path, "expected a file, found a link that leads nowhere") from error
-    if not inside:
-        raise BadFileError(
-            path, f"a link that leads out of the data folder, to {target}: copy the file, or link the whole folder"
-        )
+    if gone or refusal:
+        raise BadFileError(path, gone or refusal or "", missing=bool(gone))

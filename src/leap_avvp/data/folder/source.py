@@ -43,8 +43,10 @@ class LLPFolder:
             ``CLAP/segment_pseudo_labels`` and ``CLIP/segment_pseudo_labels``.
         annotations: folder of the CSV files, where it is not ``root/annotations``, ``root/data`` or ``root``.
         pseudo_labels: ``valor``, or ``none`` to train on the weak labels alone.
-        allow_missing: leave videos out whose files are missing, and say so, instead of stopping. Damaged files stop in
-            any case.
+        allow_missing: leave videos out whose files are missing, or of a clip that was cut short, and say so, instead
+            of stopping. Damaged files stop in any case.
+        link_store: a trusted folder that links of single files may lead into, as those of the Hugging Face hub, DVC and
+            git-annex do; ``/`` for any. Without it such links must stay in the data folder.
 
     Raises:
         DataError: no such folder, or no annotation files.
@@ -55,7 +57,12 @@ class LLPFolder:
     """``llp``, or ``simulated`` for what ``leap-avvp data simulate`` wrote: its numbers must not pass as LLP's."""
 
     def __init__(
-        self, root: Path, annotations: Path | None = None, pseudo_labels: str = "valor", allow_missing: bool = False
+        self,
+        root: Path,
+        annotations: Path | None = None,
+        pseudo_labels: str = "valor",
+        allow_missing: bool = False,
+        link_store: Path | None = None,
     ) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
@@ -65,6 +72,9 @@ class LLPFolder:
         if not isinstance(allow_missing, bool):
             raise ConfigError(f"data.allow_missing: expected true or false, found {allow_missing!r}")
         self.allow_missing = allow_missing
+        if link_store is not None and not Path(link_store).is_dir():
+            raise DataError(f"data.link_store: expected the folder that links lead into, found no folder {link_store}")
+        self.link_store = None if link_store is None else Path(link_store).resolve()
         self.annotation_folder = find_annotations(self.root, annotations)
         self._annotations: dict[str, SplitAnnotations] | None = None
         self._dirt = Dirt()
@@ -77,6 +87,7 @@ class LLPFolder:
             "annotations": str(self.annotation_folder.resolve()),
             "pseudo_labels": self.pseudo_labels,
             "allow_missing": self.allow_missing,
+            **({} if self.link_store is None else {"link_store": str(self.link_store)}),
             **self._report(self._reports.values()).to_dict(),
         }
 
@@ -103,7 +114,9 @@ class LLPFolder:
             allow = "" if report.damaged else "; data.allow_missing=true goes on without those videos"
             raise DataError(f"{self.root}: {split}: {'; '.join(problems)}{allow}")
         if not loaded.kept.any():
-            raise DataError(f"{self.root}: {split}: not one of {report.videos} videos has all its files")
+            raise DataError(
+                f"{self.root}: {split}: not one of {report.videos} videos has all its files; {'; '.join(problems)}"
+            )
         self._say(report, problems)
         self._reports[split] = report
         return self._assemble(annotations, loaded)
@@ -120,7 +133,8 @@ class LLPFolder:
     def split(self, split: str) -> SplitAnnotations:
         """Return the annotations of a split."""
         if self._annotations is None:
-            self._annotations, self._dirt = read_annotations(self.annotation_folder)
+            self._annotations, dirt = read_annotations(self.annotation_folder, link_store=self.link_store)
+            self._dirt = dataclasses.replace(dirt, simulated=self.name == "simulated")
         return self._annotations[check_choice("split", split, SPLITS)]
 
     def _report(self, splits: Iterable[SplitReport]) -> FolderReport:
@@ -160,7 +174,7 @@ class LLPFolder:
 
     def _read(self, annotations: SplitAnnotations, keep: bool) -> _Loaded:
         """Read every file of a split once, in threads; ``keep`` its arrays or only the report."""
-        files = VideoFiles(self.root, annotations, self.pseudo_labels == "valor")
+        files = VideoFiles(self.root, annotations, self.pseudo_labels == "valor", self.link_store)
         arrays = {
             name: np.empty((len(files) if keep else 0, *shape), dtype=np.float32)
             for name, shape in files.shapes.items()

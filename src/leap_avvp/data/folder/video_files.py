@@ -66,13 +66,17 @@ class VideoFiles:
         root: the data folder.
         annotations: of the split.
         pseudo_labels: whether training needs VALOR's.
+        link_store: a trusted folder that links of single files may lead into.
 
     Raises:
         DataError: naming every folder that is not there, and how to get VALOR's or to do without.
     """
 
-    def __init__(self, root: Path, annotations: SplitAnnotations, pseudo_labels: bool) -> None:
+    def __init__(
+        self, root: Path, annotations: SplitAnnotations, pseudo_labels: bool, link_store: Path | None = None
+    ) -> None:
         self.root = root
+        self.link_store = link_store
         self.annotations = annotations
         self.video_ids = annotations.video_ids
         self.folders = {name: root / folder for name, folder in FEATURE_FOLDERS.items()}
@@ -86,6 +90,8 @@ class VideoFiles:
                     "; expected the segment pseudo labels that VALOR released (Lai et al., NeurIPS 2023) there; "
                     "data.pseudo_labels=none trains without them"
                 )
+            if any(folder.with_name(f"{folder.name}.dvc").is_file() for folder in absent.values()):
+                advice += "; `dvc pull` fetches what DVC tracks"
             raise DataError(f"{root}: no such folder: {', '.join(map(str, absent.values()))}{advice}")
 
     def __len__(self) -> int:
@@ -103,17 +109,25 @@ class VideoFiles:
         """Return the file of an array of a video."""
         return self.folders[name] / f"{self.video_ids[index]}.npy"
 
+    def array(self, name: str, index: int) -> NDArray[np.float32]:
+        """Read and check one file of a video.
+
+        Raises:
+            BadFileError: what is wrong with it.
+        """
+        path = self.path(name, index)
+        if name in FEATURE_SHAPES:
+            return read_features(path, self.root, FEATURE_SHAPES[name], self.link_store)
+        return read_pseudo_labels(path, self.root, self.link_store)
+
     def read(self, index: int) -> Video:
         """Read and check every file of a video."""
         arrays: dict[str, NDArray[np.float32]] = {}
         problems, outside = [], 0
         for name in self.folders:
-            path = self.path(name, index)
             try:
-                if name in FEATURE_SHAPES:
-                    arrays[name] = read_features(path, self.root, FEATURE_SHAPES[name])
-                else:
-                    arrays[name] = read_pseudo_labels(path, self.root)
+                arrays[name] = self.array(name, index)
+                if name not in FEATURE_SHAPES:
                     outside += int(arrays[name][:, ~self.annotations.weak[index]].sum())
             except BadFileError as problem:
                 problems.append(problem)

@@ -6,9 +6,11 @@ The header holds versions, names, shapes, the SHA-256 of each block of videos, s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ __all__ = [
     "file_digest",
     "read_header",
     "set_folder",
+    "source_status",
     "write_header",
 ]
 
@@ -154,6 +157,27 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def source_status(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return by name size in bytes and modification time in ns of the files of a folder.
+
+    Those of a link are its target's, and its own time if it is later: files of a store may share size and time. Links
+    that lead nowhere are left out.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    status = {}
+    try:
+        for entry in os.scandir(folder):
+            link_time = entry.stat(follow_symlinks=False).st_mtime_ns if entry.is_symlink() else 0
+            with contextlib.suppress(FileNotFoundError):
+                found = entry.stat()
+                status[entry.name] = found.st_size, max(found.st_mtime_ns, link_time)
+    except OSError as error:
+        raise DataError(f"{error.filename or folder}: cannot be read ({error.strerror})") from error
+    return status
 
 
 def _seal(content: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +10,9 @@ import numpy as np
 from rich.console import Console
 
 from leap_avvp.data.folder import LLPFolder
-from leap_avvp.data.folder.video_files import VideoFiles
-from leap_avvp.data.packed.format import file_digest, set_folder
+from leap_avvp.data.folder.feature_files import BadFileError
+from leap_avvp.data.folder.video_files import VideoFiles, read_many
+from leap_avvp.data.packed.format import file_digest, set_folder, source_status
 from leap_avvp.data.packed.source import PackedLLP
 from leap_avvp.data.packed.writer import PROGRESS, PackedSplit, PackWriter
 from leap_avvp.errors import DataError, check_choice
@@ -31,6 +31,7 @@ def pack_folder(
     dtype: str = "float32",
     out: Path | None = None,
     allow_missing: bool = False,
+    link_store: Path | None = None,
     console: Console | None = None,
 ) -> Path:
     """Pack a folder in LLP's layout; return the folder of the packed set.
@@ -42,7 +43,8 @@ def pack_folder(
         annotations: folder of the CSV files, where it is elsewhere.
         dtype: of the features: ``float32`` keeps them exactly, ``float16`` rounds them and states by how much.
         out: folder of the set, ``root/packed-<dtype>`` by default.
-        allow_missing: leave videos out whose files are missing.
+        allow_missing: leave videos out whose files are missing, or of a clip that was cut short.
+        link_store: a trusted folder that links of single files may lead into.
         console: for progress; stderr by default.
 
     Raises:
@@ -50,12 +52,14 @@ def pack_folder(
     """
     check_choice("--dtype", dtype, DTYPES)
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-    source = LLPFolder(root, annotations, allow_missing=allow_missing)
+    source = LLPFolder(root, annotations, allow_missing=allow_missing, link_store=link_store)
     pseudo_labels = source.has_pseudo_labels()
     target = out or set_folder(root, dtype)
     part = target.with_name(f".{target.name}.part")
     with folder_lock(part):
-        splits = [_survey(VideoFiles(source.root, source.split(split), pseudo_labels)) for split in SPLITS]
+        splits = [
+            _survey(VideoFiles(source.root, source.split(split), pseudo_labels, source.link_store)) for split in SPLITS
+        ]
         digests = {
             name: file_digest(source.annotation_folder / name)
             for name in (*WEAK_FILES.values(), *DENSE_FILES.values())
@@ -75,19 +79,38 @@ def pack_folder(
 
 
 def _survey(files: VideoFiles) -> PackedSplit:
-    """Take size and time of every file, and leave videos out that lack one."""
+    """Take size and time of every file, and leave videos out that lack one, or one of whose files is cut short."""
     sources = np.zeros((len(files), len(files.folders), 2), dtype=np.int64)
+    complete = np.ones(len(files), dtype=np.bool_)
     for column, (name, folder) in enumerate(files.folders.items()):
-        try:
-            status = {entry.name: entry.stat() for entry in os.scandir(folder)}
-        except OSError as error:
-            raise DataError(f"{error.filename or folder}: cannot be read ({error.strerror})") from error
+        status = source_status(folder)
+        by_size: dict[int, list[int]] = {}
         for row in range(len(files)):
             found = status.get(files.path(name, row).name)
-            if found is not None:
-                sources[row, column] = found.st_size, found.st_mtime_ns
-    complete = (sources[:, :, 1] != 0).all(axis=1)
+            if found is None:
+                complete[row] = False
+            else:
+                sources[row, column] = found
+                by_size.setdefault(found[0], []).append(row)
+        for rows in by_size.values():
+            complete[_short(files, name, rows)] = False
     return PackedSplit(files, np.flatnonzero(complete), sources[complete])
+
+
+def _short(files: VideoFiles, name: str, rows: list[int]) -> list[int]:
+    """Return those of ``rows``, whose files have one size, that count as missing though a file is there."""
+
+    def missing(row: int) -> bool:
+        try:
+            files.array(name, row)
+        except BadFileError as problem:
+            return problem.missing
+        return False
+
+    # Thousands of sound files share a size: where the first one is whole, the others are read once, when packed.
+    if not missing(rows[0]):
+        return []
+    return [row for row, short in zip(rows, read_many(missing, rows), strict=True) if short]
 
 
 def _is_current(target: Path, splits: list[PackedSplit], digests: Mapping[str, str], dtype: str) -> bool:

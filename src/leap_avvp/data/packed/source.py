@@ -23,6 +23,7 @@ from leap_avvp.data.packed.format import (
     file_digest,
     read_header,
     set_folder,
+    source_status,
 )
 from leap_avvp.data.split import DataSource, SplitData, weak_targets
 from leap_avvp.errors import ConfigError, DataError, check_choice
@@ -182,11 +183,10 @@ class PackedLLP:
             folder = self.root / folders[name]
             if not folder.is_dir():
                 continue  # only the set was taken along
-            status = {entry.name: entry.stat() for entry in os.scandir(folder)}
+            status = source_status(folder)
             for row, identity in enumerate(ids):
                 found = status.get(f"{identity}.npy")
-                now = (0, 0) if found is None else (found.st_size, found.st_mtime_ns)
-                if now != tuple(sources[row, column]):
+                if found != tuple(sources[row, column]):
                     what = "is gone" if found is None else "has changed"
                     file = folder / f"{identity}.npy"
                     raise DataError(f"{stale}: {file} {what} since it was packed; {advice}")
@@ -198,6 +198,7 @@ def open_folder(
     pseudo_labels: str = "valor",
     allow_missing: bool = False,
     packed: str = "auto",
+    link_store: Path | None = None,
 ) -> DataSource:
     """Return the packed set of a data folder where there is one to use, and say so, else the folder itself.
 
@@ -207,6 +208,8 @@ def open_folder(
         pseudo_labels: likewise.
         allow_missing: likewise.
         packed: see :func:`find_packed`.
+        link_store: see :class:`~leap_avvp.data.folder.LLPFolder`. A packed set needs none: what it was made from is no
+            longer read, only held against its sizes and times.
 
     Raises:
         DataError: as :class:`PackedLLP` and :class:`~leap_avvp.data.folder.LLPFolder`.
@@ -215,7 +218,7 @@ def open_folder(
         raise ConfigError(f"data.packed: expected one of {', '.join(PACKED)}, or a folder, found {packed!r}")
     found = find_packed(root, packed)
     if found is None:
-        return LLPFolder(root, annotations, pseudo_labels, allow_missing)
+        return LLPFolder(root, annotations, pseudo_labels, allow_missing, link_store)
     print(f"data: packed set {found}")
     if found == root:
         return PackedLLP(found, None, annotations, pseudo_labels, allow_missing)

@@ -204,7 +204,7 @@ class PackWriter:
                 videos = list(read_many(files.read, split.rows[place].tolist()))
                 for row, video in zip(split.rows[place], videos, strict=True):
                     report.add(files.video_ids[row], video.problems, 0)
-                if report.damaged:
+                if report.damaged or any(video.problems for video in videos):
                     raise self._bad(split, report)
                 self.done[key] = self._write(videos, columns, place)
                 write_whole(self.folder / PROGRESS, json.dumps({"plan": self.plan, "done": self.done}))
