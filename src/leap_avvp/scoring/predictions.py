@@ -50,11 +50,11 @@ class ScoreResult:
 
     def table(self) -> Table:
         """Return the numbers for the terminal."""
-        warning = " (SIMULATED data, not comparable with LLP)" if self.data_source == "simulated" else ""
+        simulated = self.data_source == "simulated"  # its annotation files are no version of LLP's
+        warning = " (SIMULATED data, not comparable with LLP)" if simulated else ""
         title = f"{self.split}: {self.videos:,} of {self.expected:,} videos{warning}"
-        return score_table(
-            self.scores, title, f"protocol: {self.protocol}; audio annotations: {self.audio_annotations}"
-        )
+        version = "" if simulated else f"; audio annotations: {self.audio_annotations}"
+        return score_table(self.scores, title, f"protocol: {self.protocol}{version}")
 
     def to_dict(self) -> dict[str, object]:
         """Return plain content."""

@@ -26,9 +26,13 @@ class Dirt:
     """Which of the two circulating versions of the audio file this is, told by its size."""
     rows: dict[str, int] = dataclasses.field(default_factory=dict)
     """Rows of the dense files, by modality."""
+    simulated: bool = False
+    """Whether the videos are simulated: nothing is then said of how their files differ from those of LLP."""
 
     def lines(self) -> list[str]:
-        """Return the version, the rows, and one line for each kind that occurs."""
+        """Return the version, the rows, and one line for each kind that occurs; of simulated videos one line in all."""
+        if self.simulated:
+            return ["of SIMULATED videos, not comparable with LLP"]
         read = [f"{modality} rows: {number:,}" for modality, number in self.rows.items()]
         found = [
             f"{what}: {number}" + (f" (first: {self.examples[what]})" if what in self.examples else "")

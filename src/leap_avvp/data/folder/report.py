@@ -99,6 +99,9 @@ class FolderReport:
         for split in self.splits:
             numbers = (split.videos, split.complete, len(split.missing), len(split.damaged), split.unmasked)
             files.add_row(split.split, *(f"{number:,}" for number in numbers))
+        verdict = Text("every file is there and sound" if self.ok else "\n".join(self.problems()))
+        if self.dirt.simulated:
+            return Group(files, *(Text(f"annotations: {line}") for line in self.dirt.lines()), verdict)
         dirt = Table(
             title="known dirt of the annotation files (none of it stops a run)",
             title_justify="left",
@@ -111,8 +114,7 @@ class FolderReport:
             dirt.add_row(what, str(number), Text(self.dirt.examples.get(what, "")))
         rows = "".join(f", {number:,} {modality} rows" for modality, number in self.dirt.rows.items())
         dirt.caption = f"audio annotation file: {self.dirt.audio_version}{rows}"
-        verdict = "every file is there and sound" if self.ok else "\n".join(self.problems())
-        return Group(files, dirt, Text(verdict))
+        return Group(files, dirt, verdict)
 
     def to_dict(self) -> dict[str, object]:
         """Return plain counts."""
