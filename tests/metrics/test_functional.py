@@ -22,8 +22,8 @@ from leap_avvp.metrics.functional import (
     per_video_f1,
     per_video_scores,
     segment_counts,
-    validate_grids,
 )
+from leap_avvp.metrics.grids import Grids
 
 # The oracle: plain Python, one class of one video at a time, runs as sets of seconds.
 
@@ -326,7 +326,7 @@ def test_arguments_are_left_alone() -> None:
 def test_a_wrong_argument_is_named(name: str, value: Tensor, message: str) -> None:
     names = ("pred_audio", "pred_visual", "target_audio", "target_visual")
     good = {key: torch.ones(2, 10, 25, dtype=torch.bool) for key in names}
-    validate_grids(**good)
+    assert set(Grids(**good).pairs) == {"audio", "visual", "audio_visual"}
     with pytest.raises(DataError, match=message):
         per_video_scores(**(good | {name: value}))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from leap_avvp.metrics.functional import validate_grids
+from leap_avvp.metrics.grids import Grids
 
 __all__ = ["ERROR_KINDS", "DecisionCounts", "decision_counts"]
 
@@ -46,23 +46,15 @@ ERROR_KINDS = DecisionCounts._fields[2:]
 def decision_counts(
     pred_audio: Tensor, pred_visual: Tensor, target_audio: Tensor, target_visual: Tensor
 ) -> dict[str, DecisionCounts]:
-    """Count the decisions of each kind by class, under ``audio`` and ``visual``.
-
-    Args:
-        pred_audio: (B, T, C) boolean, what is predicted to be heard.
-        pred_visual: (B, T, C) boolean, what is predicted to be seen.
-        target_audio: (B, T, C) boolean truth.
-        target_visual: (B, T, C) boolean truth.
+    """Count the decisions of four boolean grids (B, T, C) by kind and class, under ``audio`` and ``visual``.
 
     Raises:
-        DataError: an argument that is not boolean, or has another shape or device than the first.
+        DataError: an argument is not as :class:`~leap_avvp.metrics.grids.Grids` describes it.
     """
-    validate_grids(
-        pred_audio=pred_audio, pred_visual=pred_visual, target_audio=target_audio, target_visual=target_visual
-    )
+    grids = Grids(pred_audio, pred_visual, target_audio, target_visual)
     return {
-        "audio": _count(pred_audio, target_audio, target_visual),
-        "visual": _count(pred_visual, target_visual, target_audio),
+        "audio": _count(grids.pred_audio, grids.target_audio, grids.target_visual),
+        "visual": _count(grids.pred_visual, grids.target_visual, grids.target_audio),
     }
 
 

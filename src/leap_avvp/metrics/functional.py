@@ -7,14 +7,17 @@ and only then over videos; a video where no class occurs scores 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from leap_avvp.errors import ConfigError, DataError
+from leap_avvp.errors import ConfigError
+from leap_avvp.metrics.grids import Grids
 
 __all__ = [
+    "COUNTERS",
     "LEVELS",
     "SCORE_NAMES",
     "Counts",
@@ -23,7 +26,6 @@ __all__ = [
     "per_video_f1",
     "per_video_scores",
     "segment_counts",
-    "validate_grids",
 ]
 
 LEVELS = ("segment", "event")
@@ -48,27 +50,6 @@ class Counts(NamedTuple):
 def float_dtype(device: torch.device) -> torch.dtype:
     """Return the widest float that ``device`` computes in: float64, or float32 on MPS."""
     return torch.float32 if device.type == "mps" else torch.float64
-
-
-def validate_grids(**grids: Tensor) -> None:
-    """Check that all grids are boolean (B, T, C) of one shape on one device.
-
-    Raises:
-        DataError: naming the argument, what was expected and what was found.
-    """
-    reference: tuple[str, Tensor] | None = None
-    for name, grid in grids.items():
-        if not isinstance(grid, Tensor) or grid.dtype != torch.bool:
-            found = str(grid.dtype) if isinstance(grid, Tensor) else type(grid).__name__
-            raise DataError(f"{name}: expected a boolean tensor (apply a threshold first), found {found}")
-        if grid.dim() != 3:
-            raise DataError(f"{name}: expected (videos, segments, classes), found shape {tuple(grid.shape)}")
-        reference = reference or (name, grid)
-        first, other = reference
-        if grid.shape != other.shape:
-            raise DataError(f"{name}: expected the shape of {first}, {tuple(other.shape)}, found {tuple(grid.shape)}")
-        if grid.device != other.device:
-            raise DataError(f"{name}: expected the device of {first}, {other.device}, found {grid.device}")
 
 
 def segment_counts(prediction: Tensor, target: Tensor) -> Counts:
@@ -133,6 +114,10 @@ def event_counts(prediction: Tensor, target: Tensor, iou_threshold: float = 0.5)
     return Counts(*counts.view(3, batch, classes).unbind())
 
 
+COUNTERS: dict[str, Callable[[Tensor, Tensor], Counts]] = dict(zip(LEVELS, (segment_counts, event_counts), strict=True))
+"""What counts prediction against truth on each level."""
+
+
 def per_video_f1(counts: Counts) -> Tensor:
     """Return (B,) in [0, 1]: F1 averaged over the classes that occur in prediction or truth; 1 where none does.
 
@@ -149,33 +134,20 @@ def per_video_f1(counts: Counts) -> Tensor:
 def per_video_scores(
     pred_audio: Tensor, pred_visual: Tensor, target_audio: Tensor, target_visual: Tensor
 ) -> dict[str, Tensor]:
-    """Return the ten scores of each video, (B,) in [0, 1], by the names of :data:`SCORE_NAMES`.
+    """Return the ten scores of each video, (B,) in [0, 1], of four boolean grids (B, T, C).
 
-    float64 (float32 on a device without it), on the device of the arguments. ``audio_visual`` scores what is both
-    heard and seen, ``type_av`` is the mean of the three, and ``event_av`` sums the counts of audio and visual per class
-    before F1. A mean of these over videos, times 100, is the published number.
-
-    Args:
-        pred_audio: (B, T, C) boolean, what is predicted to be heard.
-        pred_visual: (B, T, C) boolean, what is predicted to be seen.
-        target_audio: (B, T, C) boolean truth.
-        target_visual: (B, T, C) boolean truth.
+    By the names of :data:`SCORE_NAMES`, float64 (float32 on a device without it), on the device of the arguments.
+    ``audio_visual`` scores what is both heard and seen, ``type_av`` is the mean of the three, and ``event_av`` sums the
+    counts of audio and visual per class before F1. A mean of these over videos, times 100, is the published number.
 
     Raises:
-        DataError: an argument that is not boolean, or has another shape or device than the first.
+        DataError: an argument is not as :class:`~leap_avvp.metrics.grids.Grids` describes it.
     """
-    validate_grids(
-        pred_audio=pred_audio, pred_visual=pred_visual, target_audio=target_audio, target_visual=target_visual
-    )
-    pairs = (
-        (pred_audio, target_audio),
-        (pred_visual, target_visual),
-        (pred_audio & pred_visual, target_audio & target_visual),
-    )
+    pairs = Grids(pred_audio, pred_visual, target_audio, target_visual).pairs.values()
     # One pass over the three kinds of events, stacked as if they were further videos.
     prediction, target = (torch.cat(grids) for grids in zip(*pairs, strict=True))
     scores: dict[str, Tensor] = {}
-    for level, count in zip(LEVELS, (segment_counts, event_counts), strict=True):
+    for level, count in COUNTERS.items():
         counts = count(prediction, target)
         f1 = per_video_f1(counts).chunk(3)
         audio, visual = (Counts(*(value.chunk(3)[part] for value in counts)) for part in (0, 1))

@@ -56,7 +56,7 @@ class ParsingMetrics(Metric):
         """Add videos: four boolean grids (B, T, C).
 
         Raises:
-            DataError: an argument that is not boolean, or has another shape or device than the first.
+            DataError: an argument is not as :class:`~leap_avvp.metrics.grids.Grids` describes it.
         """
         scores = per_video_scores(pred_audio, pred_visual, target_audio, target_visual)
         stacked = torch.stack([scores[name] for name in SCORE_NAMES])
