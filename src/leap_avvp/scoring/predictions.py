@@ -101,7 +101,13 @@ def write_predictions(
 
 
 def score_predictions(
-    predictions: Path, annotations: Path, split: str = "test", *, filter: str = "none", allow_missing: bool = False
+    predictions: Path,
+    annotations: Path,
+    split: str = "test",
+    *,
+    filter: str = "none",
+    allow_missing: bool = False,
+    link_store: Path | None = None,
 ) -> ScoreResult:
     """Score a file of predictions on the real annotations.
 
@@ -115,6 +121,7 @@ def score_predictions(
             ``video_audio`` or ``video_visual``, without that array); ``per_modality`` keeps audio segments only where
             ``video_audio`` holds the class, and visual ones where ``video_visual`` does.
         allow_missing: score the videos that are there, instead of stopping when some are not.
+        link_store: a trusted folder that the CSV files may be links into.
 
     Raises:
         ConfigError: another split or filter.
@@ -123,7 +130,7 @@ def score_predictions(
     check_choice("--split", split, ("val", "test"))
     check_choice("--filter", filter, FILTERS)
     folder = find_annotations(annotations, annotations)
-    truth, dirt = read_annotations(folder, ("val", "test"))
+    truth, dirt = read_annotations(folder, ("val", "test"), link_store)
     target = truth[split]
     if target.audio is None or target.visual is None:
         raise DataError(f"{folder}: no dense labels for {split}")
