@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from leap_avvp.studies.collect import METRICS_FORMAT
+from leap_avvp.scoring.record import METRICS_FORMAT
 from leap_avvp.studies.plan import Cell
 from leap_avvp.studies.spec import lookup
 

@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from leap_avvp.errors import DataError
-from leap_avvp.studies.collect import METRICS_FORMAT, collect_runs, read_record
+from leap_avvp.scoring.record import read_record
+from leap_avvp.studies.collect import collect_runs
 from leap_avvp.studies.plan import make_plan
-
-
-def test_the_format_is_the_one_that_training_writes() -> None:
-    from leap_avvp.training import run as train
-
-    assert train.METRICS_FORMAT == METRICS_FORMAT
 
 
 def test_a_record_holds_the_file(fake) -> None:

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from leap_avvp.errors import ConfigError, DataError
+from leap_avvp.scoring.record import read_record
 from leap_avvp.studies import load_study
-from leap_avvp.studies.collect import read_record
 from leap_avvp.studies.figures import plot_png
 from leap_avvp.studies.plan import make_plan
 from leap_avvp.studies.render import to_csv, to_markdown, to_rich

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from leap_avvp.config.build import Parts
 from leap_avvp.config.hashing import config_hash
+from leap_avvp.config.older import renamed
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, DataError, nearest
 from leap_avvp.figures.parsing import MODALITIES, Grids, ParsedVideo, Parsing
@@ -56,9 +57,10 @@ def open_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
     runs: list[Run] = []
     for folder, record, label in zip(folders, records, labels_of([record.config for record in records]), strict=True):
         parser, config = load_checkpoint(folder / _CHECKPOINT)
-        if config_hash(config) != record.config_hash:
+        expected = config_hash(renamed(record.config))
+        if config_hash(config) != expected:
             raise DataError(
-                f"{folder / _CHECKPOINT}: expected the configuration of {METRICS_FILE}, {record.config_hash}, found "
+                f"{folder / _CHECKPOINT}: expected the configuration of {METRICS_FILE}, {expected}, found "
                 f"{config_hash(config)}; train again in a folder of its own"
             )
         # Two runs mostly share their data, which may take minutes to load.

@@ -12,11 +12,7 @@ from pathlib import Path
 
 from leap_avvp.errors import DataError, LeapError
 
-__all__ = ["METRICS_FILE", "METRICS_FORMAT", "folder_lock", "unwritable", "write_whole"]
-
-METRICS_FILE = "metrics.json"
-"""What a finished run leaves; where it stands, everything does."""
-METRICS_FORMAT = "leap-avvp/metrics/1"
+__all__ = ["folder_lock", "unwritable", "write_whole"]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -1,92 +1,19 @@
-"""From the ``metrics.json`` of finished runs to records."""
+"""The runs below a folder, as records."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from leap_avvp.errors import DataError
-from leap_avvp.files import METRICS_FILE, METRICS_FORMAT
+from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
 
-__all__ = ["METRICS_FILE", "METRICS_FORMAT", "RunRecord", "collect_runs", "read_record"]
+__all__ = ["CELLS_FOLDER", "OUTPUTS", "collect_runs"]
 
-
-@dataclasses.dataclass(frozen=True)
-class RunRecord:
-    """One finished run, as its ``metrics.json`` tells it. Metrics are in percent, not rounded; times in seconds."""
-
-    path: Path
-    """The file that was read."""
-    data_source: str
-    """``simulated`` or ``llp``."""
-    data: Mapping[str, Any]
-    seed: int
-    config_hash: str
-    config: Mapping[str, Any]
-    versions: Mapping[str, str]
-    device: str
-    protocol: Mapping[str, Any]
-    wall_time_s: Mapping[str, float]
-    epochs: int
-    best_epoch: int
-    validation: Mapping[str, float]
-    test: Mapping[str, float]
-    untrained: Mapping[str, float] | None
-    """The same numbers before the first step, where they were measured."""
-    parameters: Mapping[str, Any]
-
-
-# The type that each field of the file must have; `untrained` may be null besides.
-_TYPES: dict[str, type] = {
-    "data_source": str,
-    "data": dict,
-    "seed": int,
-    "config_hash": str,
-    "config": dict,
-    "versions": dict,
-    "device": str,
-    "protocol": dict,
-    "wall_time_s": dict,
-    "epochs": int,
-    "best_epoch": int,
-    "validation": dict,
-    "test": dict,
-    "untrained": dict,
-    "parameters": dict,
-}
-
-
-def read_record(path: Path) -> RunRecord:
-    """Read one ``metrics.json``.
-
-    Raises:
-        DataError: naming the file and what is wrong with it: unreadable, damaged, of another format, a field missing
-            or of the wrong type, a metric that is not a finite number.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: damaged, not JSON ({error}); delete the file to run its cell again") from error
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != METRICS_FORMAT:
-        raise DataError(f"{path}: expected the format {METRICS_FORMAT!r}, found {found!r}")
-    for field, kind in _TYPES.items():
-        value = content.get(field)
-        if value is None and field == "untrained":
-            continue
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise DataError(f"{path}: {field}: expected {kind.__name__}, found {value!r}")
-    for field in ("test", "untrained"):
-        for key, value in (content.get(field) or {}).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise DataError(f"{path}: {field}: {key}: expected a number, found {value!r}")
-    return RunRecord(path=path, **{field: content.get(field) for field in _TYPES})
+OUTPUTS = Path("outputs")
+"""The folders of all studies, where no other is named."""
+CELLS_FOLDER = "cells"
+"""In a study's folder: that of its runs."""
 
 
 def collect_runs(roots: Iterable[Path]) -> tuple[dict[str, RunRecord], dict[Path, DataError]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from leap_avvp.errors import LeapError
-from leap_avvp.studies.collect import RunRecord
+from leap_avvp.scoring.record import RunRecord
 from leap_avvp.studies.spec import lookup
 from leap_avvp.studies.tables import Table
 

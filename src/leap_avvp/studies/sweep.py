@@ -16,8 +16,9 @@ from rich.console import Console
 
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
-from leap_avvp.studies.collect import METRICS_FILE, RunRecord, collect_runs, read_record
-from leap_avvp.studies.plan import CELLS_FOLDER, Cell, Plan
+from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
+from leap_avvp.studies.collect import CELLS_FOLDER, collect_runs
+from leap_avvp.studies.plan import Cell, Plan
 from leap_avvp.studies.processes import LOG_FILE, ProcessRunner, Terminated
 
 __all__ = ["CellResult", "Runner", "inspect_plan", "run_cells"]

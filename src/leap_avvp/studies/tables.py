@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from leap_avvp.errors import DataError
-from leap_avvp.studies.collect import RunRecord
+from leap_avvp.scoring.record import RunRecord
 from leap_avvp.studies.spec import Row, Study
 from leap_avvp.studies.sweep import CellResult
 
