@@ -13,13 +13,67 @@ from typing import NamedTuple
 __all__ = [
     "AUDIBLE_VISIBLE_BOTH",
     "BOTH_AUDIO",
+    "BY_CLASS",
     "HEARD_ONLY",
     "LABELS_PER_VIDEO",
     "PAIRS",
     "SINGLES",
     "VISUAL",
+    "ClassFigures",
     "RunTable",
 ]
+
+
+class ClassFigures(NamedTuple):
+    """How often events of one class occur, and how long they last."""
+
+    alone_train: int
+    """Training videos whose only weak label it is; speech is never alone there."""
+    alone_eval: int
+    """Evaluation videos whose only weak label it is."""
+    heard: int
+    """Evaluation videos in which it is heard."""
+    seen: int
+    """Evaluation videos in which it is seen."""
+    both: int
+    """Evaluation videos in which it is heard and seen."""
+    heard_only_seconds: float
+    """Mean seconds for which it is heard in a video where it is never seen. Classes with fewer than 20 such events
+    share the mean of those classes, 7.5 s."""
+    heard_seconds: float
+    """Mean seconds for which it is heard in a video where it is seen too."""
+    seen_seconds: float
+    """Mean seconds for which it is seen in a video, heard or not."""
+
+
+BY_CLASS: tuple[ClassFigures, ...] = (
+    ClassFigures(0, 9, 988, 225, 223, 5.1, 5.8, 4.8),  # Speech
+    ClassFigures(253, 44, 106, 133, 104, 7.5, 9.4, 9.1),  # Car
+    ClassFigures(215, 14, 126, 54, 49, 5.4, 7.8, 7.4),  # Cheering
+    ClassFigures(51, 10, 148, 157, 135, 7.5, 6.2, 9.5),  # Dog
+    ClassFigures(16, 5, 43, 59, 40, 7.5, 4.6, 9.2),  # Cat
+    ClassFigures(208, 14, 63, 60, 59, 7.5, 9.5, 9.0),  # Frying_(food)
+    ClassFigures(132, 7, 66, 77, 62, 7.5, 4.2, 4.2),  # Basketball_bounce
+    ClassFigures(116, 13, 36, 30, 30, 7.5, 7.5, 7.7),  # Fire_alarm
+    ClassFigures(218, 33, 45, 44, 44, 7.5, 8.6, 8.7),  # Chainsaw
+    ClassFigures(41, 11, 116, 100, 93, 9.5, 9.3, 9.1),  # Cello
+    ClassFigures(17, 2, 42, 36, 34, 7.5, 8.7, 9.2),  # Banjo
+    ClassFigures(350, 57, 269, 187, 186, 7.4, 7.8, 7.2),  # Singing
+    ClassFigures(228, 53, 93, 91, 86, 7.5, 7.4, 9.4),  # Chicken_rooster
+    ClassFigures(218, 29, 226, 193, 186, 9.2, 8.7, 9.1),  # Violin_fiddle
+    ClassFigures(388, 58, 98, 93, 92, 7.5, 8.8, 9.3),  # Vacuum_cleaner
+    ClassFigures(55, 10, 32, 25, 25, 7.5, 6.4, 6.8),  # Baby_laughter
+    ClassFigures(361, 50, 82, 62, 61, 9.0, 9.3, 9.1),  # Accordion
+    ClassFigures(130, 23, 44, 42, 41, 7.5, 8.2, 9.4),  # Lawn_mower
+    ClassFigures(76, 21, 75, 80, 71, 7.5, 8.6, 8.9),  # Motorcycle
+    ClassFigures(439, 72, 102, 95, 93, 7.5, 9.4, 9.0),  # Helicopter
+    ClassFigures(58, 5, 144, 148, 131, 7.5, 8.5, 9.2),  # Acoustic_guitar
+    ClassFigures(36, 6, 19, 11, 11, 7.5, 6.5, 7.0),  # Telephone_bell_ringing
+    ClassFigures(174, 38, 75, 63, 62, 7.5, 8.3, 8.5),  # Baby_cry_infant_cry
+    ClassFigures(213, 26, 55, 56, 55, 7.5, 6.7, 9.4),  # Blender
+    ClassFigures(39, 6, 128, 77, 71, 4.7, 6.3, 5.7),  # Clapping
+)
+"""In the order of :data:`leap_avvp.llp.CLASSES`."""
 
 LABELS_PER_VIDEO: dict[str, tuple[int, int, int, int]] = {
     "train": (4032, 5879, 89, 0),
@@ -29,36 +83,10 @@ LABELS_PER_VIDEO: dict[str, tuple[int, int, int, int]] = {
 """Videos with 1, 2, 3 and 4 weak labels (the three test videos with 0, 5 and 7 left out or counted as 4)."""
 
 SINGLES: dict[str, tuple[int, ...]] = {
-    "train": (
-        0,
-        253,
-        215,
-        51,
-        16,
-        208,
-        132,
-        116,
-        218,
-        41,
-        17,
-        350,
-        228,
-        218,
-        388,
-        55,
-        361,
-        130,
-        76,
-        439,
-        58,
-        36,
-        174,
-        213,
-        39,
-    ),
-    "eval": (9, 44, 14, 10, 5, 14, 7, 13, 33, 11, 2, 57, 53, 29, 58, 10, 50, 23, 21, 72, 5, 6, 38, 26, 6),
+    "train": tuple(figures.alone_train for figures in BY_CLASS),
+    "eval": tuple(figures.alone_eval for figures in BY_CLASS),
 }
-"""Videos whose only weak label is the class. Speech is never alone in training."""
+"""By class: videos whose only weak label it is."""
 
 PAIRS: tuple[tuple[int, int, int, int, int], ...] = (
     (0, 3, 668, 134, 13),
@@ -116,32 +144,8 @@ PAIRS: tuple[tuple[int, int, int, int, int], ...] = (
 """(class, class, training videos with exactly these two labels, evaluation videos with exactly these two, pairs within
 evaluation videos of three or four labels), for the 51 pairs counted six times or more: 99.6 % of training's pairs."""
 
-AUDIBLE_VISIBLE_BOTH: tuple[tuple[int, int, int], ...] = (
-    (988, 225, 223),
-    (106, 133, 104),
-    (126, 54, 49),
-    (148, 157, 135),
-    (43, 59, 40),
-    (63, 60, 59),
-    (66, 77, 62),
-    (36, 30, 30),
-    (45, 44, 44),
-    (116, 100, 93),
-    (42, 36, 34),
-    (269, 187, 186),
-    (93, 91, 86),
-    (226, 193, 186),
-    (98, 93, 92),
-    (32, 25, 25),
-    (82, 62, 61),
-    (44, 42, 41),
-    (75, 80, 71),
-    (102, 95, 93),
-    (144, 148, 131),
-    (19, 11, 11),
-    (75, 63, 62),
-    (55, 56, 55),
-    (128, 77, 71),
+AUDIBLE_VISIBLE_BOTH: tuple[tuple[int, int, int], ...] = tuple(
+    (figures.heard, figures.seen, figures.both) for figures in BY_CLASS
 )
 """By class: evaluation videos in which it is heard, is seen, is both."""
 
@@ -166,34 +170,7 @@ HEARD_ONLY = RunTable(
     runs=(829, 279, 58, 11),
     from_start=653,
     to_end=669,
-    # Classes with fewer than 20 such events share the mean of those classes, 7.5 s.
-    seconds=(
-        5.1,
-        7.5,
-        5.4,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        9.5,
-        7.5,
-        7.4,
-        7.5,
-        9.2,
-        7.5,
-        7.5,
-        9.0,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        7.5,
-        4.7,
-    ),
+    seconds=tuple(figures.heard_only_seconds for figures in BY_CLASS),
 )
 """The audio of events that are heard and never seen."""
 
@@ -202,33 +179,7 @@ BOTH_AUDIO = RunTable(
     runs=(1697, 274, 65, 7),
     from_start=1513,
     to_end=1568,
-    seconds=(
-        5.8,
-        9.4,
-        7.8,
-        6.2,
-        4.6,
-        9.5,
-        4.2,
-        7.5,
-        8.6,
-        9.3,
-        8.7,
-        7.8,
-        7.4,
-        8.7,
-        8.8,
-        6.4,
-        9.3,
-        8.2,
-        8.6,
-        9.4,
-        8.5,
-        6.5,
-        8.3,
-        6.7,
-        6.3,
-    ),
+    seconds=tuple(figures.heard_seconds for figures in BY_CLASS),
 )
 """The audio of events that are heard and seen."""
 
@@ -237,32 +188,6 @@ VISUAL = RunTable(
     runs=(1958, 203, 32, 4),
     from_start=1775,
     to_end=1742,
-    seconds=(
-        4.8,
-        9.1,
-        7.4,
-        9.5,
-        9.2,
-        9.0,
-        4.2,
-        7.7,
-        8.7,
-        9.1,
-        9.2,
-        7.2,
-        9.4,
-        9.1,
-        9.3,
-        6.8,
-        9.1,
-        9.4,
-        8.9,
-        9.0,
-        9.2,
-        7.0,
-        8.5,
-        9.4,
-        5.7,
-    ),
+    seconds=tuple(figures.seen_seconds for figures in BY_CLASS),
 )
 """The video of events that are seen, heard or not."""
