@@ -18,7 +18,7 @@ from leap_avvp.errors import DataError, LeapError
 from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.studies import reproduce
 from leap_avvp.studies.plan import Cell, make_plan
-from leap_avvp.studies.processes import ProcessRunner, auto_jobs
+from leap_avvp.studies.processes import ProcessRunner, ThreadShares, auto_jobs
 from leap_avvp.studies.sweep import inspect_plan
 
 CELLS = [f"loss.avss_weight={weight}, seed 0" for weight in ("0.5", "1", "2")]
@@ -312,8 +312,12 @@ def test_cells_side_by_side_share_the_threads(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
     runner = Scripted(jobs=3)
-    runner.script = (
-        "import os, sys; print('epoch 1', os.environ['OMP_NUM_THREADS']); print('a table');"
+    runner.script = (  # none ends before all have begun
+        "import os, sys, time, pathlib\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "(folder / 'up').touch()\n"
+        "while len(list(folder.parents[1].glob('*/*/up'))) < 3: time.sleep(0.02)\n"
+        "print('epoch 1', os.environ['OMP_NUM_THREADS']); print('a table')\n"
         "print('error: trouble', file=sys.stderr); sys.exit(1)"
     )
     assert reproduce("table6", out=tmp_path / "out", runner=runner, jobs=3) == 1
@@ -325,6 +329,56 @@ def test_cells_side_by_side_share_the_threads(
     assert "a table" not in shown.out.partition("Table 6")[0]
     assert "a table" in next((tmp_path / "out").rglob("reproduce.log")).read_text()
     assert "3 cells side by side, 2 threads each" in shown.out
+
+
+class Clock:
+    """A time that tests set, seconds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("cores", "jobs", "cells", "first", "then"),
+    [
+        (2, 2, 3, [1, 1], [2]),  # the last alone
+        (2, 2, 2, [1, 1], []),
+        (8, 4, 6, [2, 2, 2, 2], [4, 4]),  # in pairs
+        (4, 4, 1, [4], []),
+        (2, 4, 4, [1, 1, 1, 1], []),
+    ],
+)
+def test_the_last_cells_get_more_threads(
+    monkeypatch: pytest.MonkeyPatch, cores: int, jobs: int, cells: int, first: list[int], then: list[int]
+) -> None:
+    monkeypatch.setattr("leap_avvp.studies.processes.cpu_threads", lambda: cores)
+    clock = Clock()
+    shares = ThreadShares(jobs, cells, clock)
+    running = [shares.begin() for _ in first]
+    assert [threads for _, threads in running] == first
+    later = []
+    for started, _ in running[: len(then)]:
+        clock.now = 100.0
+        shares.end(started, whole=True)
+        later.append(shares.begin()[1])
+    assert later == then, "those that still run are about to end"
+
+
+@pytest.mark.parametrize(("whole", "ran", "threads"), [(True, 60.0, 2), (True, 40.0, 1), (False, 60.0, 1)])
+def test_a_cell_beside_a_younger_one_shares_with_it(
+    monkeypatch: pytest.MonkeyPatch, whole: bool, ran: float, threads: int
+) -> None:
+    monkeypatch.setattr("leap_avvp.studies.processes.cpu_threads", lambda: 2)
+    clock = Clock()
+    shares = ThreadShares(2, 3, clock)
+    first, _ = shares.begin()
+    clock.now = 100.0 - ran
+    shares.begin()
+    clock.now = 100.0
+    shares.end(first, whole)  # what was cut short or broke says nothing of how long others take
+    assert shares.begin()[1] == threads
 
 
 def test_side_by_side_gives_the_same_table(fake, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import math
 import os
 import shlex
 import signal
@@ -11,14 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from leap_avvp.files.machine import cpu_threads
 from leap_avvp.studies.plan import Cell
 
-__all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "auto_jobs", "terminable"]
+__all__ = ["LOG_FILE", "ProcessRunner", "Terminated", "ThreadShares", "auto_jobs", "terminable"]
 
 LOG_FILE = "reproduce.log"
 # How long an interrupted training may take to write its checkpoint, seconds.
@@ -49,6 +50,44 @@ def auto_jobs(cells: Sequence[Cell], memory: int, has_gpu: bool | None = None) -
     return max(1, min(len(cells), cpu_threads(), memory // _MEMORY_A_JOB)) if on_cpu else 1
 
 
+class ThreadShares:
+    """Shares the threads among the cells that run side by side, anew whenever one starts: the last get more.
+
+    A process cannot be given more threads later on, so what counts is how many cells run beside it for the most of its
+    time: those that wait, and of those that run the ones with more than half of their time before them.
+
+    Args:
+        jobs: cells that run side by side at most.
+        cells: that are to run in all.
+        clock: seconds.
+    """
+
+    def __init__(self, jobs: int, cells: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.jobs, self._waiting, self._clock = jobs, cells, clock
+        self._running: list[float] = []
+        """When each has started."""
+        self._longest = math.inf
+        """That a cell took, once one has come to its end."""
+        self._lock = threading.Lock()
+
+    def begin(self) -> tuple[float, int]:
+        """Count one more cell as running; return when it started and how many threads it gets."""
+        with self._lock:
+            now = self._clock()
+            self._waiting = max(0, self._waiting - 1)
+            beside = self._waiting + sum(now - started < self._longest / 2 for started in self._running)
+            self._running.append(now)
+        return now, max(1, cpu_threads() // min(self.jobs, 1 + beside))
+
+    def end(self, started: float, whole: bool) -> None:
+        """Count a cell no longer; ``whole`` where it came to its end, so that its time says how long others take."""
+        with self._lock:
+            self._running.remove(started)
+            took = self._clock() - started
+            if whole:
+                self._longest = took if math.isinf(self._longest) else max(self._longest, took)
+
+
 class ProcessRunner:
     """Runs a cell and returns its exit code.
 
@@ -58,10 +97,12 @@ class ProcessRunner:
     Args:
         keep_open: file descriptors that the processes shall hold too (the folder's lock).
         jobs: cells that run side by side.
+        cells: that are to run in all, ``jobs`` by default.
     """
 
-    def __init__(self, keep_open: Sequence[int] = (), jobs: int = 1) -> None:
+    def __init__(self, keep_open: Sequence[int] = (), jobs: int = 1, cells: int | None = None) -> None:
         self.keep_open, self.jobs = tuple(keep_open), jobs
+        self._shares = ThreadShares(jobs, jobs if cells is None else cells)
         self._stopping = threading.Event()
         self._at_once = False
 
@@ -76,6 +117,17 @@ class ProcessRunner:
         Raises:
             KeyboardInterrupt: in the main thread, after the process has ended.
         """
+        if self.jobs == 1:
+            return self._run(cell, {})
+        started, threads = self._shares.begin()
+        code = None
+        try:
+            code = self._run(cell, {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)})
+        finally:
+            self._shares.end(started, whole=code == 0)
+        return code
+
+    def _run(self, cell: Cell, threads: dict[str, str]) -> int:
         log = cell.folder / LOG_FILE
         with log.open("a", encoding="utf-8") as file:
             file.write(f"# {time.strftime('%Y-%m-%d %H:%M:%S')} $ {shlex.join(cell.command)}\n")
@@ -85,7 +137,7 @@ class ProcessRunner:
             stdout=subprocess.PIPE if self.jobs > 1 else None,
             stderr=subprocess.PIPE,
             pass_fds=self.keep_open,
-            env=os.environ | self._threads(),
+            env=os.environ | threads,
         )
         head = f"[{cell}] " if self.jobs > 1 else ""
         tees = []
@@ -105,12 +157,6 @@ class ProcessRunner:
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"# exit code {process.returncode}\n")
         return code
-
-    def _threads(self) -> dict[str, str]:
-        if self.jobs == 1:
-            return {}
-        number = str(max(1, cpu_threads() // self.jobs))
-        return {"OMP_NUM_THREADS": number, "MKL_NUM_THREADS": number}
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         if self.jobs == 1:
