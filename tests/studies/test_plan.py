@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from leap_avvp.config.compose import compose_job, config_hash, plain
+from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.hashing import config_hash
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.studies.plan import make_plan, quote
 

@@ -24,6 +24,7 @@ from leap_avvp.files import write_whole
 from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser
 from leap_avvp.models.attention import PreNormBlock
 from leap_avvp.released import Architecture, dead_shapes
+from leap_avvp.studies.html import Chapter
 from leap_avvp.studies.plan import short_path
 from leap_avvp.studies.spec import load_study
 
@@ -228,8 +229,8 @@ def complexity_report(parts: list[Part]) -> tuple[list[list[str]], list[str]]:
     return rows, lines
 
 
-def write_complexity(out: Path, console: Console) -> int:
-    """Measure, print and write ``complexity.md`` and ``complexity.csv`` into a folder; return the exit code."""
+def write_complexity(out: Path, console: Console) -> tuple[Chapter, str]:
+    """Measure, print and write ``complexity.md`` and ``.csv`` into a folder; return them for the report of all."""
     rows, lines = complexity_report(complexity_parts())
     title = load_study("complexity").title
     view = RichTable(title=title)
@@ -241,12 +242,13 @@ def write_complexity(out: Path, console: Console) -> int:
     Console(width=max(console.width, needed)).print(view)
     for line in lines:
         console.print(f"  {line}")
-    write_whole(out / "complexity.md", complexity_markdown(title, rows, lines))
+    markdown = complexity_markdown(title, rows, lines)
+    write_whole(out / "complexity.md", markdown)
     content = io.StringIO()
     csv.writer(content, lineterminator="\n").writerows([_HEADINGS, *rows])
     write_whole(out / "complexity.csv", content.getvalue())
     console.print(f"written: {short_path(out)}/complexity{{.md,.csv}}")
-    return 0
+    return Chapter(title, rows=[_HEADINGS, *rows], lines=lines), markdown
 
 
 def complexity_markdown(title: str, rows: list[list[str]], lines: list[str]) -> str:

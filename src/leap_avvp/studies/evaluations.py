@@ -12,10 +12,10 @@ from typing import Any
 
 from rich.console import Console
 
-from leap_avvp.config.compose import cell_name, compose_job, plain
+from leap_avvp.config.hashing import cell_name
 from leap_avvp.errors import DataError
-from leap_avvp.studies.collect import RunRecord
-from leap_avvp.studies.plan import quote
+from leap_avvp.scoring.record import RunRecord
+from leap_avvp.studies.plan import evaluated, quote
 from leap_avvp.studies.spec import Study
 from leap_avvp.studies.sweep import CellResult
 
@@ -38,8 +38,7 @@ def evaluate_cells(study: Study, results: Sequence[CellResult], console: Console
     found = []
     for override in study.evaluate:
         for result in results:
-            config = plain(compose_job([*result.cell.overrides, override, "output_dir=null"]))
-            cell = dataclasses.replace(result.cell, label=override, config=config)
+            cell = evaluated(result.cell, override)
             if result.record is None:
                 found.append(dataclasses.replace(result, cell=cell))
                 continue

@@ -16,12 +16,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
-from leap_avvp.config.compose import CONFIG_MODULE, cell_name, compose_job, config_hash, explain, plain
+from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.explain import explain
+from leap_avvp.config.groups import CONFIG_MODULE
+from leap_avvp.config.hashing import cell_name, config_hash
 from leap_avvp.errors import ConfigError, DataError
+from leap_avvp.studies.collect import CELLS_FOLDER, OUTPUTS
 
-__all__ = ["CELLS_FOLDER", "Cell", "Plan", "make_plan", "quote", "short_path"]
+__all__ = ["Cell", "Plan", "evaluated", "make_plan", "quote", "short_path"]
 
-CELLS_FOLDER = "cells"
 # Overrides that the plan itself sets, and the option that sets each.
 _RESERVED = {"experiment": "the study's name", "seed": "--seeds", "hydra.run.dir": "--out", "hydra.sweep.dir": "--out"}
 
@@ -92,6 +95,7 @@ def make_plan(
     data: str | Path | None = None,
     seeds: Sequence[int] = (0,),
     out: Path | None = None,
+    base: Path = OUTPUTS,
     overrides: Sequence[str] = (),
 ) -> Plan:
     """Plan a study.
@@ -100,7 +104,8 @@ def make_plan(
         study: name of ``conf/experiment/<study>.yaml``, whose ``hydra.sweeper.params`` are the sweep.
         data: folder of the real LLP; None is simulated data.
         seeds: one run of every cell for each.
-        out: folder of the study, ``outputs/<study>-<source>`` by default.
+        out: folder of the study, ``<base>/<study>-<source>`` by default.
+        base: folder of the folders of all studies.
         overrides: the user's own, for every cell. One that names a swept key replaces its sweep; one that is a sweep
             itself (``encoder=han,mm_pyramid``) adds an axis. They are part of the cells' folders.
 
@@ -118,7 +123,7 @@ def make_plan(
             raise DataError(f"--data: expected the folder of LLP, found no folder at {root}")
         fixed["data.root"] = f"data.root={quote(root)}"
     fixed |= {"logger": "logger=wandb", "group": f"group={quote(f'{study}-{source}')}"} | own
-    out = (out or Path("outputs") / f"{study}-{source}").expanduser().absolute()
+    out = (out or base / f"{study}-{source}").expanduser().absolute()
     with _hydra():
         sweep = _sweep(list(fixed.values()))
         pinned = [own[key] for key in sweep if key in own]
@@ -131,6 +136,12 @@ def make_plan(
             named = fixed if "name" in own else fixed | {"name": f"name={quote(f'{study}/{label}/seed={seed}')}"}
             cells.setdefault(folder, _cell(label, seed, [*named.values(), *point, f"seed={seed}"], folder))
     return Plan(study, source, out, tuple(cells.values()), tuple(overrides))
+
+
+def evaluated(cell: Cell, override: str) -> Cell:
+    """Return a trained cell as it is evaluated under one override more, which is its label; hash and folder stay."""
+    config = plain(compose_job([*cell.overrides, override, "output_dir=null"]))
+    return dataclasses.replace(cell, label=override, config=config)
 
 
 def _cell(label: str, seed: int, overrides: Sequence[str], folder: Path) -> Cell:
