@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from leap_avvp.cli import main
-from leap_avvp.studies import everything, reproduce_all, study_names
-from leap_avvp.studies.cost import estimate_seconds, shown_time
+from leap_avvp.studies import launch, reproduce_all, study_names
 from leap_avvp.studies.evaluations import CellResult
-from leap_avvp.studies.html import Chapter, page
 from leap_avvp.studies.plan import make_plan
 
 
@@ -29,7 +26,7 @@ def train(fake, monkeypatch: pytest.MonkeyPatch):
     finished = lambda study, results, console, run=True: [  # noqa: E731
         CellResult(result.cell, result.status, result.record) for result in results
     ]
-    monkeypatch.setattr(everything, "evaluate_cells", finished)
+    monkeypatch.setattr(launch, "evaluate_cells", finished)
     return run
 
 
@@ -70,25 +67,7 @@ def test_a_stopped_call_goes_on(train) -> None:
     assert len(hashes) == len(set(hashes)), "no finished cell is trained again"
 
 
-def test_dry_run_and_list_run_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["reproduce", "all", "--dry-run"]) == 0
+def test_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert reproduce_all(dry_run=True) == 0
     assert "table8: 4 cells" in capsys.readouterr().out
-    assert main(["reproduce", "list"]) == 0
-    shown = capsys.readouterr().out
-    for name in (*study_names(), "all"):
-        assert re.search(rf"^\s*{name} ", shown, flags=re.MULTILINE), name
     assert not Path("outputs").exists()
-
-
-def test_cost_counts_operations() -> None:
-    one, more = make_plan("table6").cells[:1], make_plan("table6", overrides=["trainer.max_epochs=40"]).cells[:1]
-    few, many = estimate_seconds(one), estimate_seconds(more)
-    assert many / few == pytest.approx(10, rel=0.6), "the machine's rate is measured each time"
-    assert [shown_time(seconds) for seconds in (10, 300, 7200)] == ["1 min", "5 min", "2.0 h"]
-
-
-def test_a_page_escapes_what_it_shows() -> None:
-    found = page("<script>", "a & b", ["<b>"], [Chapter("<i>")])
-    assert "<script>" not in found
-    assert "a &amp; b" in found
-    assert "&lt;b&gt;" in found
