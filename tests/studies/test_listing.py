@@ -85,9 +85,10 @@ def test_what_studies_share_counts_once(fake, listed) -> None:
     hashes = set()
     for study in study_names():
         assert reproduce(study, runner=lambda cell: 1) == 1
-        planned = planned_hashes(Path("outputs") / f"{study}-simulated", [0])
+        seeds = load_study(study).seeds
+        planned = planned_hashes(Path("outputs") / f"{study}-simulated", seeds)
         assert planned is not None
-        assert len(planned) == sweep_size(study)
+        assert len(planned) == sweep_size(study) * len(seeds)
         hashes |= set(planned)
     assert listed()[1]("all") == [str(len(hashes)), "unknown"]
     assert reproduce("table6", runner=train(fake)) == 0
