@@ -14,7 +14,7 @@ from leap_avvp.cli.arguments import in_flags
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.training.module import NonFiniteLossError
 
-KEYS = re.compile(r"data\.(?!link_store)\w+")  # a link's hint stands in a report too, and names key and flag
+KEYS = re.compile(r"data\.\w+")
 
 
 @pytest.fixture
@@ -83,7 +83,8 @@ def test_train_names_the_keys_of_its_config(parted, tmp_path, monkeypatch, capsy
     ("text", "told"),
     [
         ("a; set data.a=true, or name it with data.b=DIR", "a; set --a, or name it with --b DIR"),
-        ("data.a is a folder, and data.a=none is told", "data.a is a folder, and --a none is told"),
+        ("data.a: no such folder; data.a=none is told", "data.a: no such folder; --a none is told"),
+        ("data.a: expected true or false, found 'data.b'", "--a: expected true or false, found 'data.b'"),
         ("/x/data.a=true, data.ab=1, data.a.b=1, data.a=/y and my-data.a stay", None),
     ],
 )

@@ -6,11 +6,12 @@ import argparse
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from leap_avvp.errors import LeapError
 
-__all__ = ["HydraCommand", "SubCommand", "add_command", "count", "in_flags", "seeds"]
+__all__ = ["HydraCommand", "SubCommand", "add_command", "add_link_store", "count", "in_flags", "reworded", "seeds"]
 
 
 class SubCommand(Protocol):
@@ -56,6 +57,13 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
     command.add_arguments(parser)
 
 
+def add_link_store(parser: argparse.ArgumentParser) -> None:
+    """Add the option that stands for ``data.link_store``."""
+    parser.add_argument(
+        "--link-store", type=Path, metavar="DIR", help="trusted folder that links of single files may lead into"
+    )
+
+
 def seeds(text: str) -> list[int]:
     """Return different whole numbers of at least 0 that commas separate.
 
@@ -86,15 +94,28 @@ def count(text: str) -> int:
     return number
 
 
-@contextlib.contextmanager
-def in_flags(flags: Mapping[str, str]) -> Iterator[None]:
-    """Reword the errors of the block: below the command line they name settings as a config spells them.
+def reworded(text: str, flags: Mapping[str, str]) -> str:
+    """Return a message from below the command line, where settings are spelled as in a config, in a command's flags.
 
     With ``{"data.annotations": "--annotations"}`` the hint ``data.annotations=DIR`` reads ``--annotations DIR``; of a
     setting that is ``true`` the flag alone is left.
 
     Args:
+        text: the message.
         flags: what the command takes in place of a setting, by the setting's name.
+    """
+    # Behind a space, or as what is wrong itself: a message may begin with a path, and that may be called anything.
+    settings = "|".join(map(re.escape, flags))
+    return re.sub(
+        rf"(?:(?<= )|^(?=\S+: expected ))({settings})(?:=(\w+))?(?![\w.=])",
+        lambda found: flags[found[1]] + (f" {found[2]}" if found[2] not in (None, "true") else ""),
+        text,
+    )
+
+
+@contextlib.contextmanager
+def in_flags(flags: Mapping[str, str]) -> Iterator[None]:
+    """Tell the errors of the block in a command's flags, as :func:`reworded` does.
 
     Raises:
         LeapError: the block's own, of the same type.
@@ -102,14 +123,4 @@ def in_flags(flags: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except LeapError as error:
-        raise type(error)(_reworded(str(error), flags)) from error
-
-
-def _reworded(text: str, flags: Mapping[str, str]) -> str:
-    # Only behind a space: a message begins with a path, and that may be called anything.
-    settings = "|".join(map(re.escape, flags))
-    return re.sub(
-        rf"(?<= )({settings})(?:=(\w+))?(?![\w.=])",
-        lambda found: flags[found[1]] + (f" {found[2]}" if found[2] not in (None, "true") else ""),
-        text,
-    )
+        raise type(error)(reworded(str(error), flags)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from leap_avvp.cli.arguments import in_flags
+from leap_avvp.cli.arguments import add_link_store, in_flags, reworded
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
@@ -13,7 +13,12 @@ NAME = "check"
 ABOUT = "check every id, file, shape, type and number of a folder in LLP's layout, and count the known dirt"
 EXAMPLE = "leap-avvp data check /path/to/LLP"
 
-_FLAGS = {"data.root": "DIR", "data.annotations": "--annotations", "data.pseudo_labels": "--pseudo-labels"}
+_FLAGS = {
+    "data.root": "DIR",
+    "data.annotations": "--annotations",
+    "data.pseudo_labels": "--pseudo-labels",
+    "data.link_store": "--link-store",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--annotations", type=Path, metavar="DIR", help="folder of the CSV files, where it is elsewhere"
     )
     parser.add_argument("--pseudo-labels", choices=("valor", "none"), default="valor", help="what training needs")
+    add_link_store(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     from leap_avvp.data.folder import LLPFolder
 
     with in_flags(_FLAGS):
-        folder = LLPFolder(arguments.root, arguments.annotations, arguments.pseudo_labels, allow_missing=True)
+        folder = LLPFolder(
+            arguments.root,
+            arguments.annotations,
+            arguments.pseudo_labels,
+            allow_missing=True,
+            link_store=arguments.link_store,
+        )
         report = folder.check()
-    Console().print(report.table())
+    Console().print(report.table(lambda text: reworded(text, _FLAGS)))
     return 0 if report.ok else 1

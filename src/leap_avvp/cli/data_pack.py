@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from leap_avvp.cli.arguments import in_flags
+from leap_avvp.cli.arguments import add_link_store, in_flags
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
@@ -14,7 +14,12 @@ NAME = "pack"
 ABOUT = "turn a checked folder into one packed, memory-mapped set, which `data=llp` then reads; resumes if interrupted"
 EXAMPLE = "leap-avvp data pack /path/to/LLP"
 
-_FLAGS = {"data.root": "DIR", "data.annotations": "--annotations", "data.allow_missing": "--allow-missing"}
+_FLAGS = {
+    "data.root": "DIR",
+    "data.annotations": "--annotations",
+    "data.allow_missing": "--allow-missing",
+    "data.link_store": "--link-store",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the set, where DIR cannot be written")
     parser.add_argument("--allow-missing", action="store_true", help="leave videos out whose files are missing")
+    add_link_store(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     root, dtype, out = arguments.root, arguments.dtype, arguments.out
     started = time.perf_counter()
     with in_flags(_FLAGS):
-        folder = pack_folder(root, arguments.annotations, dtype=dtype, out=out, allow_missing=arguments.allow_missing)
+        folder = pack_folder(
+            root,
+            arguments.annotations,
+            dtype=dtype,
+            out=out,
+            allow_missing=arguments.allow_missing,
+            link_store=arguments.link_store,
+        )
     size = sum(file.stat().st_size for file in folder.iterdir())
     option = "" if dtype == "float32" and out is None else f" data.packed={dtype if out is None else folder}"
     print(

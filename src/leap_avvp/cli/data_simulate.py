@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from leap_avvp.cli.arguments import in_flags
+from leap_avvp.cli.arguments import add_link_store, in_flags
 from leap_avvp.errors import ConfigError
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
@@ -14,7 +14,7 @@ NAME = "simulate"
 ABOUT = "write simulated videos in LLP's real layout, which other programs can read too"
 EXAMPLE = "leap-avvp data simulate --out sim --annotations /path/to/annotations --limit 400"
 
-_FLAGS = {"data.annotations": "--annotations", "overwrite": "--overwrite"}
+_FLAGS = {"data.annotations": "--annotations", "overwrite": "--overwrite", "data.link_store": "--link-store"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", type=int, default=None, metavar="N", help="test videos, likewise")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which videos are drawn (default: 0)")
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
+    add_link_store(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         if annotations is None:
             source = SimulatedLLP(seed=seed, **sizes)
         else:
-            splits, _ = read_annotations(find_annotations(annotations, annotations))
+            splits, _ = read_annotations(find_annotations(annotations, annotations), link_store=arguments.link_store)
             source = SimulatedLLP(seed=seed, annotations=splits)
         write_llp_folder(source, out, annotations=annotations, limit=limit, overwrite=arguments.overwrite)
     print(f"{out}: SIMULATED videos in LLP's layout; train on them with `leap-avvp train data=llp data.root={out}`")

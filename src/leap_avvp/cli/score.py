@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from leap_avvp.cli.arguments import in_flags
+from leap_avvp.cli.arguments import add_link_store, in_flags
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
@@ -13,7 +13,7 @@ NAME = "score"
 ABOUT = "score anybody's predictions: an .npz with video_id (N,), audio and visual boolean (N, 10, 25)"
 EXAMPLE = "leap-avvp score --predictions predictions.npz --annotations /path/to/annotations --split test"
 
-_FLAGS = {"data.annotations": "--annotations"}
+_FLAGS = {"data.annotations": "--annotations", "data.link_store": "--link-store"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep a segment only where the file's video-level prediction holds the event (default: none, as given)",
     )
     parser.add_argument("--allow-missing", action="store_true", help="score the videos that are there")
+    add_link_store(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there, unrounded")
 
 
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.split,
             filter=arguments.filter,
             allow_missing=arguments.allow_missing,
+            link_store=arguments.link_store,
         )
     if arguments.json is not None:
         write_json(result.to_dict(), arguments.json)

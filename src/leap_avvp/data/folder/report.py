@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -90,8 +90,12 @@ class FolderReport:
                 rows.append(f"{len(files)} {kind} files{more}: " + "; ".join(files[:_SHOWN]))
         return rows
 
-    def table(self) -> Group:
-        """Return the report for the terminal."""
+    def table(self, reword: Callable[[str], str] = str) -> Group:
+        """Return the report for the terminal.
+
+        Args:
+            reword: puts the hints of problems, which name settings of a config, into a command's own words.
+        """
         # Text, not str: rich would read square brackets in a path as its own markup.
         files = Table(title=Text(self.root), title_justify="left")
         for heading in ("split", "videos", "complete", "files missing", "files damaged", "pseudo labels outside weak"):
@@ -99,7 +103,7 @@ class FolderReport:
         for split in self.splits:
             numbers = (split.videos, split.complete, len(split.missing), len(split.damaged), split.unmasked)
             files.add_row(split.split, *(f"{number:,}" for number in numbers))
-        verdict = Text("every file is there and sound" if self.ok else "\n".join(self.problems()))
+        verdict = Text("every file is there and sound" if self.ok else "\n".join(map(reword, self.problems())))
         if self.dirt.simulated:
             return Group(files, *(Text(f"annotations: {line}") for line in self.dirt.lines()), verdict)
         dirt = Table(
