@@ -9,7 +9,18 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from leap_avvp.errors import ConfigError
 
-__all__ = ["WarmupCosine"]
+__all__ = ["WarmupCosine", "WarmupHold"]
+
+
+def _check_warmup(steps: object) -> int:
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise ConfigError(f"scheduler.warmup_steps: expected a whole number of at least 0, found {steps!r}")
+    return steps
+
+
+def _warmup(step: int, steps: int) -> float:
+    """Return the share of the rate that a linear warm-up over ``steps`` allows at ``step``."""
+    return (step + 1) / steps if step < steps else 1.0
 
 
 class WarmupCosine(LambdaLR):
@@ -21,18 +32,50 @@ class WarmupCosine(LambdaLR):
         optimizer: whose rate is scheduled.
         total_steps: optimizer steps of the whole training (filled in from the trainer).
         warmup_steps: steps until the full rate.
+
+    Raises:
+        ConfigError: naming the argument.
     """
 
     interval = "step"
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup_steps: int = 20) -> None:
-        if isinstance(warmup_steps, bool) or not isinstance(warmup_steps, int) or warmup_steps < 0:
-            raise ConfigError(f"scheduler.warmup_steps: expected a whole number of at least 0, found {warmup_steps!r}")
+        steps = _check_warmup(warmup_steps)
 
         def factor(step: int) -> float:
-            if step < warmup_steps:
-                return (step + 1) / warmup_steps
-            progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+            if step < steps:
+                return _warmup(step, steps)
+            progress = (step - steps) / max(1, total_steps - steps)
             return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+        super().__init__(optimizer, factor)
+
+
+class WarmupHold(LambdaLR):
+    """Linear warm-up, the full rate, then a straight line down to zero, stepped after every optimizer step.
+
+    The rate stays up longer than a cosine lets it. Where warm-up and decay overlap, the smaller rate of both holds.
+
+    Args:
+        optimizer: whose rate is scheduled.
+        total_steps: optimizer steps of the whole training (filled in from the trainer).
+        warmup_steps: steps until the full rate.
+        decay: share of the training, from its end, over which the rate falls.
+
+    Raises:
+        ConfigError: naming the argument.
+    """
+
+    interval = "step"
+
+    def __init__(self, optimizer: Optimizer, total_steps: int, warmup_steps: int = 40, decay: float = 0.3) -> None:
+        steps = _check_warmup(warmup_steps)
+        if isinstance(decay, bool) or not isinstance(decay, int | float) or not 0 < decay <= 1:
+            raise ConfigError(f"scheduler.decay: expected a share above 0 and up to 1, found {decay!r}")
+        falling = decay * total_steps
+
+        def factor(step: int) -> float:
+            left = max(0, total_steps - step)
+            return min(_warmup(step, steps), left / falling if left < falling else 1.0)
 
         super().__init__(optimizer, factor)
