@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leap_avvp.llp import NUM_SEGMENTS
+from leap_avvp.models.arguments import check_heads, check_whole
 from leap_avvp.models.dropout import Dropout
 
 __all__ = ["AttentionResult", "BandedMask", "FeedForward", "MultiHeadAttention", "PreNormBlock", "banded_mask"]
@@ -58,9 +59,7 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
-        if dim % num_heads:
-            raise ValueError(f"dim {dim} is not a multiple of num_heads {num_heads}")
-        self.num_heads = num_heads
+        self.num_heads = check_heads("num_heads", num_heads, check_whole("dim", dim))
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(dim, 2 * dim)
         self.output = nn.Linear(dim, dim)

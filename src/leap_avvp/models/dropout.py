@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from leap_avvp.models.arguments import check_probability
+
 __all__ = ["Dropout"]
 
 _LEVELS = 1 << 16
@@ -20,10 +22,8 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"dropout: expected a probability from 0 to below 1, found {p}")
-        self.p = p
-        self._threshold = round(p * _LEVELS)
+        self.p = check_probability("dropout", p, below_one=True)
+        self._threshold = round(self.p * _LEVELS)
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop elements of ``x`` while training."""

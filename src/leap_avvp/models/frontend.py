@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from leap_avvp.errors import DataError
 from leap_avvp.llp import AUDIO_DIM, FRAMES_PER_SEGMENT, VISUAL_2D_DIM, VISUAL_3D_DIM
+from leap_avvp.models.arguments import check_whole
 
 __all__ = ["Frontend", "pool_frames"]
 
@@ -28,6 +29,9 @@ class Frontend(nn.Module):
     """``a = W_a audio``, ``v = W_f [W_v mean8(video_2d); W_s video_3d]``.
 
     The released programs average after W_v; averaging first is the same affine map at an eighth of the work.
+
+    Raises:
+        ConfigError: a size that is no whole number of at least 1, by its key.
     """
 
     def __init__(
@@ -38,6 +42,9 @@ class Frontend(nn.Module):
         video_3d_dim: int = VISUAL_3D_DIM,
     ) -> None:
         super().__init__()
+        sizes = {"dim": dim, "audio_dim": audio_dim, "video_2d_dim": video_2d_dim, "video_3d_dim": video_3d_dim}
+        for key, size in sizes.items():
+            check_whole(f"frontend.{key}", size)
         self.audio = nn.Linear(audio_dim, dim)
         self.video_2d = nn.Linear(video_2d_dim, dim)
         self.video_3d = nn.Linear(video_3d_dim, dim)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from leap_avvp.errors import DataError
 from leap_avvp.llp import EMBEDDING_DIM, NUM_CLASSES
+from leap_avvp.models.arguments import check_whole
 
 __all__ = ["LabelQueries"]
 
@@ -20,6 +21,10 @@ class LabelQueries(nn.Module):
     Args:
         embedding: (C, E) fixed vectors, or None for learned ones.
         kind: what they are (``glove``, ``simulated``, ``learnable``, ...), for reports.
+
+    Raises:
+        ConfigError: a size that is no whole number of at least 1, by its key.
+        DataError: ``embedding`` has another shape or holds NaN or Inf.
     """
 
     embedding: Tensor
@@ -34,6 +39,8 @@ class LabelQueries(nn.Module):
         super().__init__()
         self.kind = kind or ("learnable" if embedding is None else "fixed")
         if embedding is None:
+            check_whole("label_embedding.num_classes", num_classes)
+            check_whole("label_embedding.embedding_dim", embedding_dim)
             self.embedding = nn.Parameter(_COMPONENT_STD * torch.randn(num_classes, embedding_dim))
             return
         if embedding.shape != (num_classes, embedding_dim):

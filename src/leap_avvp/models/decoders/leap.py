@@ -7,9 +7,11 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.errors import check_choice
+from leap_avvp.models.arguments import check_block, check_probability, check_whole
 from leap_avvp.models.attention import AttentionResult, PreNormBlock
 from leap_avvp.models.label_queries import LabelQueries
+from leap_avvp.models.start import INITS, copy_blocks
 from leap_avvp.types import EncoderOutput, ParserOutput
 
 __all__ = ["READOUTS", "READ_BLOCKS", "LEAPDecoder", "LabelProjection", "ProjectionOutput"]
@@ -91,7 +93,16 @@ class LEAPDecoder(nn.Module):
         num_blocks: N, blocks a modality (2 in the paper).
         read_block: which block's label features and scores are read: ``last``, ``first`` or ``average`` of all.
         readout: ``updated_query`` (released program) or ``block_query`` (the paper's text).
+        num_heads: attention heads, a divisor of D.
+        feed_forward_dim: hidden units of the feed-forwards.
+        dropout: after attention and in and after the feed-forward.
+        attention_dropout: of the attention weights.
         threshold: a video holds an event when either modality's probability reaches it.
+        init: ``released``: the blocks of both modalities start as copies of one template, see
+            :mod:`leap_avvp.models.start`; ``independent``: each layer is drawn for itself.
+
+    Raises:
+        ConfigError: a wrong argument, by its key (``decoder.num_heads``).
     """
 
     def __init__(
@@ -106,12 +117,15 @@ class LEAPDecoder(nn.Module):
         dropout: float = 0.2,
         attention_dropout: float = 0.1,
         threshold: float = 0.5,
+        init: str = "released",
     ) -> None:
         super().__init__()
         check_choice("decoder.read_block", read_block, READ_BLOCKS)
         check_choice("decoder.readout", readout, READOUTS)
-        if isinstance(num_blocks, bool) or not isinstance(num_blocks, int) or not 1 <= num_blocks <= 64:
-            raise ConfigError(f"decoder.num_blocks: expected a whole number from 1 to 64, found {num_blocks!r}")
+        check_choice("init", init, INITS)
+        check_whole("decoder.num_blocks", num_blocks, most=64)
+        check_block("decoder", dim, num_heads, feed_forward_dim, dropout=dropout, attention_dropout=attention_dropout)
+        check_probability("decoder.threshold", threshold)
         self.dim = dim
         self.threshold = threshold
         self.label_queries = label_queries
@@ -124,6 +138,8 @@ class LEAPDecoder(nn.Module):
         }
         self.audio = LabelProjection(dim, num_blocks, read_block, readout, **settings)
         self.visual = LabelProjection(dim, num_blocks, read_block, readout, **settings)
+        if init == "released":
+            copy_blocks([*self.audio.blocks, *self.visual.blocks])
 
     def forward(self, encoded: EncoderOutput) -> ParserOutput:
         """Decode (B, T, D) features of both modalities."""

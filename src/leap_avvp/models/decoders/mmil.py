@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from leap_avvp.llp import NUM_CLASSES
+from leap_avvp.models.arguments import check_whole
 from leap_avvp.types import EncoderOutput, ParserOutput
 
 __all__ = ["MMILDecoder"]
@@ -16,10 +17,15 @@ class MMILDecoder(nn.Module):
 
     The released MM-Pyramid program stacks the visual stream first and then calls the first stream audio; here the names
     are the right ones.
+
+    Raises:
+        ConfigError: a wrong argument, by its key (``decoder.dim``).
     """
 
     def __init__(self, dim: int = 512, num_classes: int = NUM_CLASSES) -> None:
         super().__init__()
+        check_whole("decoder.dim", dim)
+        check_whole("decoder.num_classes", num_classes)
         self.dim = dim
         self.probability = nn.Linear(dim, num_classes)
         self.time_attention = nn.Linear(dim, num_classes)

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from leap_avvp.errors import ConfigError
+from leap_avvp.models.arguments import check_block
 from leap_avvp.models.attention import FeedForward, MultiHeadAttention
 from leap_avvp.models.dropout import Dropout
 from leap_avvp.types import EncoderOutput
@@ -19,6 +21,9 @@ class HAN(nn.Module):
 
     For (q, x) in ((a, v), (v, a)), both with the original a and v:
     ``h = LN(q + drop(cross(q, x)) + drop(self(q, q)))``; ``out = LN(h + drop(FFN(h)))``.
+
+    Raises:
+        ConfigError: a wrong argument, by its key (``encoder.num_heads``).
     """
 
     def __init__(
@@ -31,7 +36,10 @@ class HAN(nn.Module):
     ) -> None:
         super().__init__()
         if num_layers != 1:
-            raise ValueError(f"num_layers: the published HAN has 1 layer and no other is defined, found {num_layers}")
+            raise ConfigError(
+                f"encoder.num_layers: expected 1, as the published HAN has (no other is defined), found {num_layers!r}"
+            )
+        check_block("encoder", dim, num_heads, feed_forward_dim, dropout=dropout)
         self.dim = dim
         self.self_attention = MultiHeadAttention(dim, num_heads, dropout)
         self.cross_attention = MultiHeadAttention(dim, num_heads, dropout)
@@ -59,4 +67,4 @@ class HAN(nn.Module):
         own = self.self_attention(query, query).output
         hidden = self.attention_norm(query + self.dropout(cross) + self.dropout(own))
         out = self.output_norm(hidden + self.dropout(self.feed_forward(hidden)))
-        return EncoderOutput(*out.chunk(2))
+        return EncoderOutput(*out.view(2, *audio.shape).unbind())

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from leap_avvp.errors import check_choice
+from leap_avvp.models.arguments import check_block, check_dilations
 from leap_avvp.models.attention import BandedMask, PreNormBlock
+from leap_avvp.models.start import INITS, copy_attention, copy_blocks, copy_feed_forward
 from leap_avvp.types import EncoderOutput
 
 __all__ = ["DilatedConvolution", "Gate", "LevelFusion", "MMPyramid", "PyramidLevel"]
@@ -79,7 +82,7 @@ class PyramidLevel(nn.Module):
         """Refine ``audio`` and ``visual`` (B, T, D)."""
         mask = self.mask(audio.shape[1])
         crossed = self.cross(torch.cat((audio, visual)), torch.cat((visual, audio)), mask)
-        audio_crossed, visual_crossed = crossed.chunk(2)
+        audio_crossed, visual_crossed = crossed.view(2, *audio.shape).unbind()
         gated_audio = self.audio_gate(self.audio_self(audio, audio, mask), audio_crossed)
         gated_visual = self.visual_gate(self.visual_self(visual, visual, mask), visual_crossed)
         return self.audio_convolution(gated_audio), self.visual_convolution(gated_visual)
@@ -103,7 +106,21 @@ class LevelFusion(nn.Module):
 
 
 class MMPyramid(nn.Module):
-    """Pyramid levels of growing dilation, fused over levels at each second."""
+    """Pyramid levels of growing dilation, fused over levels at each second.
+
+    Args:
+        dim: D.
+        dilations: one a level, in seconds.
+        num_heads: attention heads, a divisor of D.
+        feed_forward_dim: hidden units of the feed-forwards.
+        dropout: after attention and in and after the feed-forward.
+        attention_dropout: of the attention weights.
+        init: ``released``: layers start as copies of templates, see :mod:`leap_avvp.models.start`; ``independent``:
+            each layer is drawn for itself.
+
+    Raises:
+        ConfigError: a wrong argument, by its key (``encoder.num_heads``).
+    """
 
     def __init__(
         self,
@@ -113,10 +130,12 @@ class MMPyramid(nn.Module):
         feed_forward_dim: int = 512,
         dropout: float = 0.2,
         attention_dropout: float = 0.1,
+        init: str = "released",
     ) -> None:
         super().__init__()
-        if not dilations:
-            raise ValueError("dilations: expected at least one level, found none")
+        check_choice("init", init, INITS)
+        check_block("encoder", dim, num_heads, feed_forward_dim, dropout=dropout, attention_dropout=attention_dropout)
+        steps = check_dilations("encoder.dilations", dilations)
         self.dim = dim
         block = {
             "num_heads": num_heads,
@@ -124,9 +143,19 @@ class MMPyramid(nn.Module):
             "dropout": dropout,
             "attention_dropout": attention_dropout,
         }
-        self.levels = nn.ModuleList(PyramidLevel(dim, dilation, **block) for dilation in dilations)
+        self.levels = nn.ModuleList(PyramidLevel(dim, dilation, **block) for dilation in steps)
         self.audio_fusion = LevelFusion(dim, **block)
         self.visual_fusion = LevelFusion(dim, **block)
+        if init == "released":
+            self._copy_templates()
+
+    def _copy_templates(self) -> None:
+        # Every attention of a level has a template of its own; the feed-forwards of all levels share one.
+        blocks = [block for level in self.levels for block in level.children() if isinstance(block, PreNormBlock)]
+        for block in blocks:
+            copy_attention([block.attention])
+        copy_feed_forward(block.feed_forward for block in blocks)
+        copy_blocks([self.audio_fusion.block, self.visual_fusion.block])
 
     def forward(self, audio: Tensor, visual: Tensor) -> EncoderOutput:
         """Encode ``audio`` and ``visual`` (B, T, D)."""
