@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import NotRequired, TypedDict
 
+import torch
 from torch import Tensor
 
 __all__ = ["Batch", "EncoderOutput", "ParserOutput"]
@@ -89,3 +90,8 @@ class ParserOutput(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+# Known to torch as containers of tensors: `torch.export` returns them, and other tools look inside.
+for _output in (EncoderOutput, ParserOutput):
+    torch.export.register_dataclass(_output, serialized_type_name=f"{__name__}.{_output.__name__}")

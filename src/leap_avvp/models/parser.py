@@ -10,7 +10,7 @@ from leap_avvp.errors import ConfigError
 from leap_avvp.models.frontend import Frontend
 from leap_avvp.types import EncoderOutput, ParserOutput
 
-__all__ = ["VideoParser"]
+__all__ = ["PlainParser", "VideoParser"]
 
 
 class VideoParser(nn.Module):
@@ -20,10 +20,16 @@ class VideoParser(nn.Module):
         encoder: ``(audio (B, T, D), visual (B, T, D)) -> EncoderOutput``, with its width as ``encoder.dim``.
         decoder: ``EncoderOutput -> ParserOutput``, with its width as ``decoder.dim``.
         frontend: input features to two streams of width D; None takes the one of LLP's three features.
+
+    Raises:
+        ConfigError: encoder and decoder have no width, or two.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, frontend: Frontend | None = None) -> None:
         super().__init__()
+        for name, part in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(getattr(part, "dim", None), int):
+                raise ConfigError(f"{name}: expected a module with its width as `dim`, found {type(part).__name__}")
         if encoder.dim != decoder.dim:
             raise ConfigError(
                 f"encoder.dim and decoder.dim: expected the same width, found {encoder.dim} and {decoder.dim}"
@@ -45,3 +51,25 @@ class VideoParser(nn.Module):
         encoded: EncoderOutput = self.encoder(*self.frontend(audio, video_2d, video_3d))
         out: ParserOutput = self.decoder(encoded)
         return out
+
+
+class PlainParser(nn.Module):
+    """A parser for tools that know neither keyword-only inputs nor dataclasses, as ``torch.jit.trace``.
+
+    ``torch.jit.trace(PlainParser(parser.eval()), example_kwarg_inputs=features, strict=False)`` fixes the number of
+    segments, and leaves that of the videos open. ``torch.export.export`` takes a :class:`VideoParser` as it is.
+    """
+
+    def __init__(self, parser: VideoParser) -> None:
+        super().__init__()
+        self.parser = parser
+
+    def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor) -> dict[str, Tensor]:
+        """Return the fields of :class:`~leap_avvp.types.ParserOutput` that the parser fills, as a plain dict.
+
+        Args:
+            audio: (B, T, 128)
+            video_2d: (B, 8 T, 2048) frames, or (B, T, 2048) already averaged over each second
+            video_3d: (B, T, 512)
+        """
+        return dict(self.parser(audio=audio, video_2d=video_2d, video_3d=video_3d))
