@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leap_avvp.studies import launch, reproduce_all, study_names
+from leap_avvp.studies import launch, load_study, reproduce_all, study_names
 from leap_avvp.studies.evaluations import CellResult
 from leap_avvp.studies.plan import make_plan
 
@@ -35,7 +35,9 @@ def test_shared_cells_are_trained_once_and_all_is_reported(train, capsys: pytest
     assert reproduce_all(runner=train) == 0
     hashes = [cell.config_hash for cell in train.ran]
     assert len(hashes) == len(set(hashes))
-    planned = [cell.config_hash for name in study_names() for cell in make_plan(name).cells]
+    planned = [
+        cell.config_hash for name in study_names() for cell in make_plan(name, seeds=load_study(name).seeds).cells
+    ]
     assert set(hashes) == set(planned)
     assert len(planned) > len(hashes), "some are shared"
     folder = Path("outputs/report-simulated")
