@@ -104,34 +104,30 @@ def log_results(
     """
     if not isinstance(logger, Logger):
         return
+    with _no_run_lost(logger):
+        best = {f"best/{name}": float(value) for name, value in result["validation"].items()}
+        logger.log_metrics({"best/epoch": float(result["best_epoch"]), **best}, step=step)
+        if isinstance(logger, WandbLogger | TensorBoardLogger):
+            source = "LLP" if result["data_source"] == "llp" else str(result["data_source"]).upper()
+            truth = _truth(predictions["video_ids"], videos)
+            said = (predictions["audio"], predictions["visual"])
+            rows = per_class_rows(said, truth, source)
+            pictures = _pictures(predictions["video_ids"], said, truth, source)
+            if isinstance(logger, WandbLogger):
+                _to_wandb(logger, result, highest, rows, pictures)
+            else:
+                _to_tensorboard(logger, rows, pictures, step)
+        logger.finalize("success")
+
+
+@contextlib.contextmanager
+def _no_run_lost(logger: Logger) -> Iterator[None]:
+    """Say in one line what the logger's own library raises, whatever it is: the results are written already."""
     try:
-        _log_results(logger, result, predictions, videos, highest, step)
-    except Exception as error:  # whatever a logger's own library raises: the results are written already
+        yield
+    except Exception as error:
         reason = (str(error).splitlines() or ["?"])[0]
         print(f"{type(logger).__name__}: end of run not logged ({type(error).__name__}: {reason})", file=sys.stderr)
-
-
-def _log_results(
-    logger: Logger,
-    result: Mapping[str, Any],
-    predictions: Mapping[str, Any],
-    videos: SplitDataset,
-    highest: Mapping[str, float],
-    step: int,
-) -> None:
-    best = {f"best/{name}": float(value) for name, value in result["validation"].items()}
-    logger.log_metrics({"best/epoch": float(result["best_epoch"]), **best}, step=step)
-    if isinstance(logger, WandbLogger | TensorBoardLogger):
-        source = "LLP" if result["data_source"] == "llp" else str(result["data_source"]).upper()
-        truth = _truth(predictions["video_ids"], videos)
-        said = (predictions["audio"], predictions["visual"])
-        rows = per_class_rows(said, truth, source)
-        pictures = _pictures(predictions["video_ids"], said, truth, source)
-        if isinstance(logger, WandbLogger):
-            _to_wandb(logger, result, highest, rows, pictures)
-        else:
-            _to_tensorboard(logger, rows, pictures, step)
-    logger.finalize("success")
 
 
 Grids = tuple[NDArray[np.bool_], NDArray[np.bool_]]
