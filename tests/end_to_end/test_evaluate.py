@@ -12,9 +12,10 @@ import torch
 
 from leap_avvp.cli import main
 from leap_avvp.errors import DataError
+from leap_avvp.files import write_json
 from leap_avvp.models import HAN, LabelQueries, LEAPDecoder, MMILDecoder, MMPyramid, VideoParser
 from leap_avvp.released import to_released
-from leap_avvp.training.checkpoint import load_checkpoint, read_checkpoint, save_atomic, write_json
+from leap_avvp.training.checkpoint import load_checkpoint, read_checkpoint, save_atomic
 
 
 @pytest.fixture

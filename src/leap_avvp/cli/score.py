@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from leap_avvp.files import write_json
     from leap_avvp.scoring.predictions import score_predictions
-    from leap_avvp.training.checkpoint import write_json
 
     with in_flags(_FLAGS):
         result = score_predictions(

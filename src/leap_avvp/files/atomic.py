@@ -1,18 +1,19 @@
-"""Files that are whole or absent, and folders with one writer at a time."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from leap_avvp.errors import DataError, LeapError
+from leap_avvp.errors import DataError
 
-__all__ = ["folder_lock", "unwritable", "write_whole"]
+__all__ = ["unwritable", "write_json", "write_whole"]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -55,32 +56,11 @@ def write_whole(path: Path, content: str | bytes | Callable[[Path], None]) -> No
             part.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def folder_lock(folder: Path) -> Iterator[int]:
-    """Hold the folder for this process, and yield the lock's file descriptor.
-
-    The system lets go of the lock when the last process that holds the descriptor ends, however it ends: hand it to a
-    child that writes into the folder, and the folder stays locked while an orphaned child still writes.
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON as :func:`write_whole` does.
 
     Raises:
-        LeapError: another process holds the folder.
-        DataError: the folder cannot be written.
+        DataError: the file cannot be written.
+        ValueError: a number is NaN or infinite, which JSON does not know.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a+", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise LeapError(
-                f"{folder}: another process writes here (number {holder}); wait for it, stop it, or use another folder"
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file.fileno()
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -1,11 +1,16 @@
-"""What of the machine this process may use: memory and threads."""
+"""What of the machine this process may use (memory and threads), and the signals by which it asks one to end."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
-__all__ = ["available_memory", "cpu_threads"]
+__all__ = ["STOP_SIGNALS", "available_memory", "cpu_threads"]
+
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""Those of them that the system has. Slurm is often told to send SIGUSR1 some time before it ends a job
+(`--signal=USR1@60`)."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 

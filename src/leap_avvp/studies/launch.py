@@ -126,7 +126,7 @@ def _run(
         KeyboardInterrupt: Ctrl-C or SIGTERM, once no process is left.
     """
     with contextlib.ExitStack() as stack:
-        locks: list[int] = []
+        locks: list[int | None] = []
         if not table_only:  # which reads whole files only, so it may look on while a sweep runs
             locks += [stack.enter_context(folder_lock(work.plan.out)) for work in works]
             stack.enter_context(terminable())
@@ -146,7 +146,11 @@ def _run(
 
 
 def _train(
-    results: Sequence[CellResult], locks: Sequence[int], jobs: int | None, runner: Runner | None, console: Console
+    results: Sequence[CellResult],
+    locks: Sequence[int | None],
+    jobs: int | None,
+    runner: Runner | None,
+    console: Console,
 ) -> None:
     """Run the cells that are not finished, as many side by side as asked for or as there is room for."""
     todo = [result.cell for result in results if result.status != "finished"]

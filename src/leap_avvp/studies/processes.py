@@ -95,13 +95,14 @@ class ProcessRunner:
     threads, its stdout goes to its log, and of it the lines of the epochs to ours. Stderr goes to ours and to the log.
 
     Args:
-        keep_open: file descriptors that the processes shall hold too (the folder's lock).
+        keep_open: file descriptors that the processes shall hold too (the folder's lock; None where it has none).
         jobs: cells that run side by side.
         cells: that are to run in all, ``jobs`` by default.
     """
 
-    def __init__(self, keep_open: Sequence[int] = (), jobs: int = 1, cells: int | None = None) -> None:
-        self.keep_open, self.jobs = tuple(keep_open), jobs
+    def __init__(self, keep_open: Sequence[int | None] = (), jobs: int = 1, cells: int | None = None) -> None:
+        self.keep_open = tuple(descriptor for descriptor in keep_open if descriptor is not None)
+        self.jobs = jobs
         self._shares = ThreadShares(jobs, jobs if cells is None else cells)
         self._stopping = threading.Event()
         self._at_once = False

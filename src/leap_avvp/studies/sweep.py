@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
+from leap_avvp.files.machine import STOP_SIGNALS
 from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
 from leap_avvp.studies.collect import CELLS_FOLDER, collect_runs
 from leap_avvp.studies.plan import Cell, Plan
@@ -24,8 +24,7 @@ from leap_avvp.studies.processes import LOG_FILE, ProcessRunner, Terminated
 __all__ = ["CellResult", "Runner", "inspect_plan", "run_cells"]
 
 _STATE_FILE = "cell.json"
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-_INTERRUPTED = (*(128 + signum for signum in _STOPPING), *(-signum for signum in _STOPPING))
+_INTERRUPTED = (*(128 + signum for signum in STOP_SIGNALS), *(-signum for signum in STOP_SIGNALS))
 
 Status = Literal["finished", "failed", "not run"]
 Runner = Callable[[Cell], int]

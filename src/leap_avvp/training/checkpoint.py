@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ __all__ = [
     "read_checkpoint",
     "save_atomic",
     "stamp_of",
-    "write_json",
 ]
 
 CHECKPOINT_KEY = "leap_avvp"
@@ -143,8 +141,3 @@ def save_atomic(content: Mapping[str, Any], path: Path) -> None:
                 raise cause or error from None
 
     write_whole(path, save)
-
-
-def write_json(content: Mapping[str, Any], path: Path) -> None:
-    """Write JSON to ``path`` under a temporary name first; NaN is refused."""
-    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

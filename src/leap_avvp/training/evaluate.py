@@ -8,8 +8,9 @@ import torch
 
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.job import EvaluationJob
+from leap_avvp.files import write_json
 from leap_avvp.losses import ParsingLoss
-from leap_avvp.training.checkpoint import load_checkpoint, write_json
+from leap_avvp.training.checkpoint import load_checkpoint
 from leap_avvp.training.folder import prepare_folder
 from leap_avvp.training.module import ParsingModule
 from leap_avvp.training.trainer import device_name, make_trainer, quiet, versions

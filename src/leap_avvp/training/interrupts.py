@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["StopSignals", "Stopped"]
+from leap_avvp.files.machine import STOP_SIGNALS
 
-# SIGUSR1 is what Slurm is often told to send some time before it ends a job (`--signal=USR1@60`).
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+__all__ = ["StopSignals", "Stopped"]
 
 
 class Stopped(BaseException):
@@ -43,7 +42,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         # A script's background jobs are started with SIGINT ignored: Ctrl-C is not meant for them.
-        self._signals = [signum for signum in _SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
+        self._signals = [signum for signum in STOP_SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
         self.asked: int | None = None
         self.waiting = False
 

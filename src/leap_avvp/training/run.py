@@ -14,9 +14,10 @@ from leap_avvp import __version__
 from leap_avvp.config.job import TrainingJob
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import DataError
+from leap_avvp.files import write_json
 from leap_avvp.scoring.record import METRICS_FILE, METRICS_FORMAT
 from leap_avvp.tracking.dashboards import HighestScores, finishing, log_results, start_run
-from leap_avvp.training.checkpoint import load_weights, parser_state, read_checkpoint, write_json
+from leap_avvp.training.checkpoint import load_weights, parser_state, read_checkpoint
 from leap_avvp.training.folder import CHECKPOINTS, finished, one_writer, resume_point, tidy
 from leap_avvp.training.history import HISTORY_FILE, History
 from leap_avvp.training.interrupts import StopSignals

@@ -17,6 +17,7 @@ from leap_avvp.data.packed.source import PackedLLP
 from leap_avvp.data.packed.writer import PROGRESS, PackedSplit, PackWriter
 from leap_avvp.errors import DataError, check_choice
 from leap_avvp.files import folder_lock
+from leap_avvp.files.locks import LOCK_FILES
 from leap_avvp.llp import DENSE_FILES, FEATURE_SHAPES, SPLITS, WEAK_FILES
 
 __all__ = ["DTYPES", "pack_folder"]
@@ -146,7 +147,7 @@ def _check_space(part: Path, splits: list[PackedSplit], dtype: str) -> None:
 
 def _replace(part: Path, target: Path) -> None:
     """Put the finished set in place of an old one. Whoever reads the old one keeps its files."""
-    for name in (".lock", PROGRESS):
+    for name in (*LOCK_FILES, PROGRESS):
         (part / name).unlink(missing_ok=True)
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
