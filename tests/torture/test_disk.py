@@ -13,7 +13,8 @@ import pytest
 
 from leap_avvp.data.packed import PackedLLP
 from leap_avvp.training.checkpoint import read_checkpoint
-from tests.torture.trial import TINY, finish, leap_avvp, left_by, trials
+from tests.processes import finish, leap_avvp
+from tests.torture.trial import TINY, left_by, trials
 
 # A process whose files may not grow beyond a size: what a quota does, and no rights are needed for it.
 LIMITED = (

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.torture.trial import TINY, assert_clean, finish, kill, leap_avvp, left_by, start, trials
+from tests.processes import PATIENCE, finish, kill, leap_avvp, start
+from tests.torture.trial import TINY, assert_clean, left_by, trials
 
 PROMISE = "a study killed with SIGKILL goes on: no cell trained twice, none lost, results the same to the bit"
 CELLS = 3
@@ -35,7 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str,
     """Return what each cell leaves in a study that was never stopped, and how long it took."""
     folder = tmp_path_factory.mktemp("whole")
     began = time.monotonic()
-    assert finish(study(folder / "out"), folder / "log", timeout=600) == 0, (folder / "log").read_text()
+    assert finish(study(folder / "out"), folder / "log") == 0, (folder / "log").read_text()
     results = {name: left_by(path) for name, path in cells(folder / "out").items()}
     assert len(results) == CELLS
     return results, time.monotonic() - began
@@ -67,7 +68,7 @@ def test_at_a_random_moment(
         else:
             kill(process)
         finished |= {name: (path / "metrics.json").stat().st_mtime_ns for name, path in cells(out).items()}
-    end = time.monotonic() + 300
+    end = time.monotonic() + PATIENCE
     while (code := finish(study(out), log)) == 2:  # a training of the killed study still writes
         assert "another process writes here" in log.read_text().splitlines()[-1]
         refused += 1

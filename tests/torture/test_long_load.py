@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.trial import ALL, TINY, finish
+from tests.processes import finish
+from tests.torture.trial import ALL, TINY
 
 WATCHED = Path(__file__).with_name("watched.py")
 SHORT = [word for word in TINY if "max_epochs" not in word and "every_n_steps" not in word]
@@ -20,7 +21,7 @@ GROWTH = 24_000_000
 def watch(tmp_path: Path, *words: str) -> list[dict[str, int]]:
     """Run under watch; return what was seen."""
     log = tmp_path / "log"
-    code = finish([sys.executable, str(WATCHED), *words], log, timeout=1200)
+    code = finish([sys.executable, str(WATCHED), *words], log)
     assert code == 0, log.read_text()[-3000:]
     lines = log.read_text().splitlines()
     return [json.loads(line.removeprefix("watched ")) for line in lines if line.startswith("watched ")]

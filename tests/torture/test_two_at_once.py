@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from leap_avvp.data.packed import PackedLLP
-from tests.torture.trial import TINY, finish, kill, leap_avvp, left_by, start, trials
+from tests.processes import PATIENCE, finish, kill, leap_avvp, start
+from tests.torture.trial import TINY, left_by, trials
 
 
 def together(words: list[str], folder: Path, gap: float) -> list[int]:
@@ -19,7 +20,7 @@ def together(words: list[str], folder: Path, gap: float) -> list[int]:
     for number in range(2):
         processes.append(start(words, folder / f"log{number}"))
         time.sleep(gap * (1 - number))
-    codes = [process.wait(300) for process in processes]
+    codes = [process.wait(PATIENCE) for process in processes]
     for number, code in enumerate(codes):
         if code != 0:
             last = (folder / f"log{number}").read_text().strip().splitlines()[-1]
@@ -87,7 +88,7 @@ def test_reading_while_another_packs(
     packing = start(leap_avvp("data", "pack", root), tmp_path / "pack.log")
     time.sleep(random.Random(seed).uniform(0, 2))
     reading = start(leap_avvp(*train, f"hydra.run.dir={tmp_path / 'run'}"), log)
-    assert (packing.wait(300), reading.wait(300)) == (0, 0), log.read_text()
+    assert (packing.wait(PATIENCE), reading.wait(PATIENCE)) == (0, 0), log.read_text()
     one, other = left_by(tmp_path / "files"), left_by(tmp_path / "run")
     assert one["weights"] == other["weights"]
     assert one["metrics"]["test"] == other["metrics"]["test"]

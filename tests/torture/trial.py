@@ -1,13 +1,10 @@
-"""What a trial needs: processes that can be killed with all their children, and what a run has left."""
+"""What a trial needs: how many there are, a tiny training, and what a run has left."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,42 +23,6 @@ TINY = (
 def trials(many: int, few: int) -> range:
     """Return the seeds of the trials: ``many`` of them for ``make torture``, ``few`` in CI."""
     return range(many if ALL else few)
-
-
-def environment() -> dict[str, str]:
-    """Return that of a process under trial: one thread."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
-
-
-def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a command in a process group of its own."""
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env=environment(), start_new_session=True, cwd=log.parent
-        )
-
-
-def leap_avvp(*words: object) -> list[str]:
-    """Return the command as a process runs it."""
-    return [sys.executable, "-m", "leap_avvp", *(str(word) for word in words)]
-
-
-def finish(command: list[str], log: Path, timeout: float = 300) -> int:
-    """Run a command to its end; return its exit code."""
-    process = start(command, log)
-    try:
-        return process.wait(timeout)
-    finally:
-        kill(process)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all its children at once, as a power cut does."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
 
 
 def left_by(folder: Path) -> dict[str, Any]:
