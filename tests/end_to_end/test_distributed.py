@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from leap_avvp.cli import main
+from tests.processes import PATIENCE
 
 
 @pytest.mark.slow
@@ -22,7 +23,7 @@ def test_two_processes_train_and_score_every_video_once(tmp_path: Path, small: l
         *("data.num_test=21", "trainer.devices=2", "trainer.strategy=ddp", f"hydra.run.dir={run}"),
     ]
     done = subprocess.run(
-        [sys.executable, *words], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=120
+        [sys.executable, *words], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("written:") == 1

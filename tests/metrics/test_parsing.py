@@ -167,7 +167,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
         for rank in range(2)
     ]
     try:
-        outputs = [process.communicate(timeout=120) for process in processes]
+        outputs = [process.communicate(timeout=1200) for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from leap_avvp.losses import NORMALISERS, ParsingLoss, alignment_loss, binary_cross_entropy, event_overlap
 
+pytestmark = pytest.mark.no_cover  # drawn many times, over lines that other tests cover
 DRAWN = settings(deadline=None, max_examples=60, derandomize=True)
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 5))
 

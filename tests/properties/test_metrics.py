@@ -17,6 +17,7 @@ from leap_avvp.metrics.functional import event_counts, segment_counts
 from leap_avvp.metrics.per_class import PER_CLASS_NAMES, per_class_f1
 from leap_avvp.metrics.protocol import FILTERS, non_finite_videos
 
+pytestmark = pytest.mark.no_cover  # drawn many times, over lines that other tests cover
 DRAWN = settings(deadline=None, max_examples=100, derandomize=True)
 
 

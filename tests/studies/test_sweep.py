@@ -245,7 +245,7 @@ def test_lines_of_both_streams_stay_whole_in_the_log(tmp_path: Path) -> None:
 
 
 def test_the_lock_outlives_the_sweep_while_a_training_runs(tmp_path: Path) -> None:
-    cell = _process(tmp_path, "import time; print('up', flush=True); time.sleep(30)")
+    cell = _process(tmp_path, "import time; print('up', flush=True); time.sleep(300)")
     with folder_lock(tmp_path) as lock:
         child = subprocess.Popen(cell.command, pass_fds=(lock,), stdout=subprocess.PIPE)
         assert child.stdout is not None
@@ -284,14 +284,14 @@ def test_signals_end_trainings_and_study(
     jobs: int,
 ) -> None:
     # The signal does not reach the children, as Ctrl-C at a terminal would.
-    monkeypatch.setattr("leap_avvp.studies.processes._GRACE", 0.5)
+    monkeypatch.setattr("leap_avvp.studies.processes._GRACE", 3)
     runner = Scripted(jobs=jobs)
     runner.script = (
         "import signal, sys, time, pathlib\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "signal.signal(signal.SIGTERM, lambda *_: ((folder / 'ended').touch(), sys.exit(143)))\n"
         "print('up', file=sys.stderr, flush=True)\n"
-        "time.sleep(30)\n"
+        "time.sleep(300)\n"
     )
     logs = [cell.folder / "reproduce.log" for cell in make_plan("table6", out=tmp_path / "out").cells]
 

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -249,7 +250,7 @@ def damage_objects(path: Path) -> None:
 
 def damage_link(path: Path) -> None:
     path.unlink()
-    path.symlink_to("/etc/hostname")
+    path.symlink_to(sys.executable)
 
 
 DAMAGE = {
