@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from leap_avvp.config.build import Parts
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.figures.parsing import MODALITIES
 from leap_avvp.figures.runs import labels_of, open_runs, parse_videos, predictions_of, truth_of
