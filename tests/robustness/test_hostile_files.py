@@ -266,8 +266,8 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "data without a name": (lambda c: config(c).update(data={}), "data: expected a LLPDataModule, found dict"),
     "a tensor in the config": (lambda c: config(c).update(seed=torch.zeros(3)), "not a supported primitive type"),
     "a reference to nothing": (lambda c: config(c)["encoder"].update(dim="${nothing}"), "'nothing' not found"),
-    "a width of text": (lambda c: config(c)["encoder"].update(dim="wide"), "encoder: "),
-    "a negative width": (lambda c: config(c)["encoder"].update(dim=-1), "encoder: "),
+    "a width of text": (lambda c: config(c)["encoder"].update(dim="wide"), "encoder.dim: "),
+    "a negative width": (lambda c: config(c)["encoder"].update(dim=-1), "encoder.dim: "),
     "a width of terabytes": (
         lambda c: [config(c)[part].update(dim=2**20) for part in ("encoder", "decoder")],
         "weights of another configuration",

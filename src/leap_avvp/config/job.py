@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config.build import Parts
 from leap_avvp.config.compose import check_types, plain
+from leap_avvp.config.explain import explain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.older import renamed
 from leap_avvp.errors import ConfigError, DataError, check_choice
@@ -148,11 +150,16 @@ def check_model(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     Raises:
         DataError: a group of the model is missing.
     """
+    try:
+        known = OmegaConf.to_container(OmegaConf.create(dict(content)), resolve=True)
+    except OmegaConfBaseException as error:
+        raise DataError(f"{path}: config: {explain(error)}; the file is damaged") from error
+    assert isinstance(known, dict)
     for group in MODEL_GROUPS:
-        if not isinstance(content.get(group), Mapping):
+        if not isinstance(known.get(group), Mapping):
             raise DataError(f"{path}: config: expected the group {group}, found none; the file is damaged")
-    known: Mapping[str, Any] = renamed(content)
-    return known
+    now: Mapping[str, Any] = renamed(known)
+    return now
 
 
 def _precision(trainer: Mapping[str, Any]) -> str:
