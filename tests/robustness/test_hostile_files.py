@@ -269,7 +269,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a width of text": (lambda c: config(c)["encoder"].update(dim="wide"), "encoder.dim: "),
     "a negative width": (lambda c: config(c)["encoder"].update(dim=-1), "encoder.dim: "),
     "a width of terabytes": (
-        lambda c: [config(c)[part].update(dim=2**20) for part in ("encoder", "decoder")],
+        lambda c: [config(c)[part].update(dim=2**16) for part in ("encoder", "decoder")],
         "weights of another configuration",
     ),
     "a billion blocks": (lambda c: config(c)["decoder"].update(num_blocks=10**9), "from 1 to 64"),
