@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +94,7 @@ def read_wandb(folder: Path) -> SimpleNamespace:
         if kind == "run":
             run.id, run.name, run.group = record.run.run_id, record.run.display_name, record.run.run_group
             run.project, run.tags = record.run.project, list(record.run.tags)
+            run.entity, run.sweep = record.run.entity, record.run.sweep_id
             run.resume = getattr(record.run, "resume", True)  # W&B 0.28 keeps it elsewhere
         if kind in ("run", "config"):
             config = record.run.config if kind == "run" else record.config
@@ -146,8 +148,11 @@ def offline_runs() -> Callable[[Path], list[SimpleNamespace]]:
 def no_wandb_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder as a user who has never used W&B; return the folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+    for name in [name for name in os.environ if name.startswith("WANDB_") and name != "WANDB_SERVICE"]:
+        monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path

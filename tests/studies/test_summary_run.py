@@ -13,6 +13,7 @@ from rich.console import Console
 from leap_avvp.studies import reproduce
 from leap_avvp.studies.plan import Cell
 from leap_avvp.studies.summary_run import STATE_FILE
+from leap_avvp.tracking.wandb_mode import RUN_FILE
 
 OUT = Path("outputs/table6-simulated")
 
@@ -82,6 +83,22 @@ def test_no_summary_where_no_cell_used_wandb(fake, training, offline_runs, monke
     monkeypatch.setenv("WANDB_MODE", "disabled")
     reproduce("table6", runner=training(), out=Path("disabled"))
     assert offline_runs(Path()) == []
+
+
+def test_the_summary_goes_where_wandb_dir_and_wandb_project_send_the_cells(fake, offline_runs, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_DIR", "logs")
+    monkeypatch.setenv("WANDB_PROJECT", "ours")
+
+    class Training(fake.Training):  # type: ignore[misc]
+        def __call__(self, cell: Cell) -> int:
+            code: int = super().__call__(cell)
+            (cell.folder / RUN_FILE).write_text("{}")
+            return code
+
+    assert reproduce("table6", runner=Training()) == 0
+    (run,) = offline_runs(Path("logs"))
+    assert (run.project, run.name) == ("ours", "table6/summary")
+    assert f"`leap-avvp wandb-sync {Path('logs').absolute()}` sends" in capsys.readouterr().out
 
 
 def test_wandb_cannot_break_the_study(training, monkeypatch, capsys):

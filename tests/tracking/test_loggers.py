@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from leap_avvp.cli import main
+from leap_avvp.config.compose import compose_job
+from leap_avvp.config.job import training_job
 from leap_avvp.errors import ConfigError, DataError
-from leap_avvp.tracking.loggers import wandb_logger, wandb_mode
+from leap_avvp.tracking.csv_log import RunCSVLogger
+from leap_avvp.tracking.loggers import RunLogger, each_logger, run_loggers, wandb_logger, wandb_mode
 
 WORDS = (
     *("encoder=han", "encoder.dim=32", "encoder.feed_forward_dim=32", "decoder=mmil", "decoder.dim=32"),
@@ -30,7 +34,7 @@ def test_no_network_means_offline(no_wandb_key, monkeypatch):
     monkeypatch.setattr("socket.create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("refused")))
     mode, line = wandb_mode("auto")
     assert mode == "offline"
-    assert "127.0.0.1 cannot be reached" in line
+    assert "127.0.0.1:9 cannot be reached" in line
 
 
 def test_a_mode_that_is_asked_for_is_obeyed(no_wandb_key, monkeypatch):
@@ -97,3 +101,51 @@ def test_a_damaged_id_is_named(no_wandb_key):
     Path("wandb-run.json").write_text("{")
     with pytest.raises(DataError, match=r"wandb-run.json: cannot be read"):
         wandb_logger(save_dir=".")
+
+
+@pytest.mark.slow
+def test_several_loggers_at_once_get_the_same_numbers(no_wandb_key, offline_runs):
+    assert main(["train", *WORDS, "logger=[csv,wandb]", "logger.project=mine", "hydra.run.dir=run"]) == 0
+    (run,) = offline_runs(Path("run"))
+    assert (run.project, run.exit_code) == ("mine", 0)
+    assert "SIMULATED" in run.tags
+    with Path("run/csv/metrics.csv").open(newline="") as file:
+        logged = [(name, float(text)) for row in csv.DictReader(file) for name, text in row.items() if text]
+    last = {name: value for name, value in logged if name.startswith(("train/", "best/", "test/"))}
+    assert {"train/loss/total", "best/average", "test/average"} <= set(last)
+    for name, value in last.items():
+        assert run.summary[name] == pytest.approx(value, abs=1e-4)
+
+
+def test_one_logger_beside_another_a_switch_or_none(no_wandb_key):
+    assert run_loggers(".") is False
+    assert type(run_loggers(".", csv=True)) is RunCSVLogger
+    both = run_loggers(".", csv=True, wandb=True, mode="disabled")
+    assert [type(each) for each in each_logger(both)] == [RunCSVLogger, RunLogger]
+    assert each_logger(False) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        (["logger=csv"], ["RunCSVLogger"]),
+        (["logger=none"], []),
+        (["logger=[csv,none]"], ["RunCSVLogger"]),
+        (["logger=[wandb,csv]", "logger.mode=disabled"], ["RunCSVLogger", "RunLogger"]),
+        (["logger=wandb", "logger.mode=disabled", "+logger.csv=true"], ["RunCSVLogger", "RunLogger"]),
+        (["logger=csv", "logger.csv=false"], []),
+        (
+            ["logger=csv", "+logger.also.mine={_target_: lightning.pytorch.loggers.CSVLogger, save_dir: mine}"],
+            ["CSVLogger", "RunCSVLogger"],
+        ),
+    ],
+)
+def test_what_is_typed_is_what_is_built(words, kinds, no_wandb_key):
+    job = training_job(compose_job([*words, "output_dir=."]), words)
+    assert [type(each).__name__ for each in each_logger(job.parts.logger(".", "hash"))] == kinds
+
+
+def test_an_unknown_setting_of_a_logger_is_one_line(no_wandb_key):
+    job = training_job(compose_job(["logger=csv", "+logger.colour=red", "output_dir=."]))
+    with pytest.raises(ConfigError, match=r"^logger: .*colour"):
+        job.parts.logger(".", "hash")

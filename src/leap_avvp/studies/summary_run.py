@@ -17,13 +17,12 @@ from leap_avvp.files import write_whole
 from leap_avvp.studies.plan import Plan
 from leap_avvp.studies.render import to_csv, to_markdown
 from leap_avvp.studies.tables import Table
-from leap_avvp.tracking.wandb_mode import run_id, wandb_mode
+from leap_avvp.tracking.wandb_mode import RUN_FILE, destination, files_folder, run_id, wandb_mode
 
 __all__ = ["STATE_FILE", "log_summary", "table_rows"]
 
 STATE_FILE = "wandb-summary.json"
 """In the study's folder: what its summary run holds."""
-_LOGGER = "leap_avvp.tracking.loggers.wandb_logger"
 _TEXT_COLUMNS = ("study", "row", "kind", "data_source", "seed", "seeds", "state", "config_hash", "note")
 
 
@@ -60,7 +59,7 @@ def log_summary(table: Table, plan: Plan, console: Console) -> None:
         reason = (str(error).splitlines() or ["?"])[0]
         console.print(f"W&B: no summary run ({type(error).__name__}: {reason}); the table is written all the same")
     else:
-        console.print(f"{line.replace('FOLDER', str(plan.out))}; summary run: {_name(plan)}")
+        console.print(f"{line.replace('FOLDER', str(files_folder(plan.out)))}; summary run: {_name(plan)}")
 
 
 def _name(plan: Plan) -> str:
@@ -69,8 +68,9 @@ def _name(plan: Plan) -> str:
 
 def _cells_use_wandb(plan: Plan) -> bool:
     first = plan.cells[0].config.get("logger") if plan.cells else None
-    named = isinstance(first, dict) and first.get("_target_") == _LOGGER
-    return named and any((cell.folder / "wandb").is_dir() for cell in plan.cells)
+    named = isinstance(first, dict) and bool(first.get("wandb"))
+    # W&B's own folder may lie elsewhere (WANDB_DIR).
+    return named and any((cell.folder / name).exists() for cell in plan.cells for name in ("wandb", RUN_FILE))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -86,16 +86,17 @@ def _log(table: Table, plan: Plan, mode: str) -> None:
     import wandb  # brings seconds of imports, which only this needs
 
     config = plan.cells[0].config
+    project, entity = destination(config["logger"]["project"], config["logger"].get("entity"))
     simulated = table.data_source != "llp"
     run = wandb.init(
-        project=config["logger"]["project"],
-        entity=config["logger"].get("entity"),
+        project=project,
+        entity=entity,
         group=config.get("group"),
         name=_name(plan),
         job_type="summary",
         id=run_id(plan.out),
         resume="allow",
-        dir=str(plan.out),
+        dir=str(files_folder(plan.out)),
         mode=mode,  # type: ignore[arg-type]
         tags=["summary", *([table.data_source.upper()] if simulated else [])],
         notes=table.warning,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from leap_avvp.data.datamodule import SplitDataset
 from leap_avvp.llp import CLASSES
 from leap_avvp.metrics.per_class import PER_CLASS_NAMES, per_class_f1
+from leap_avvp.tracking.loggers import Loggers, each_logger
 from leap_avvp.tracking.run_images import choose_videos, classes_of, draw_video, to_rgb
 
 __all__ = ["HighestScores", "finishing", "log_results", "per_class_rows", "start_run"]
@@ -53,7 +54,7 @@ class HighestScores(Callback):
 
 
 @contextlib.contextmanager
-def finishing(logger: Logger | bool) -> Iterator[None]:
+def finishing(logger: Loggers) -> Iterator[None]:
     """Close the W&B run when the block ends, as failed when it raises.
 
     Left open, it would swallow the next job of a sweep.
@@ -63,25 +64,23 @@ def finishing(logger: Logger | bool) -> Iterator[None]:
         yield
         failed = False
     finally:
-        if isinstance(logger, WandbLogger):
+        if any(isinstance(each, WandbLogger) for each in each_logger(logger)):
             import wandb
 
             wandb.finish(exit_code=int(failed))
 
 
-def start_run(logger: Logger | bool, stamp: Mapping[str, Any], data_source: str) -> None:
+def start_run(logger: Loggers, stamp: Mapping[str, Any], data_source: str) -> None:
     """Log the config with its hash and the data source; a W&B run on simulated data is tagged SIMULATED."""
-    if not isinstance(logger, Logger):
-        return
-    facts = {"config_hash": stamp["config_hash"], "data_source": data_source}
-    logger.log_hyperparams({**stamp["config"], **facts})
-    if isinstance(logger, WandbLogger) and data_source != "llp":
-        run = logger.experiment
-        run.tags = tuple(dict.fromkeys((*(run.tags or ()), data_source.upper())))
+    for each in each_logger(logger):
+        each.log_hyperparams({**stamp["config"], "config_hash": stamp["config_hash"], "data_source": data_source})
+        if isinstance(each, WandbLogger) and data_source != "llp":
+            run = each.experiment
+            run.tags = tuple(dict.fromkeys((*(run.tags or ()), data_source.upper())))
 
 
 def log_results(
-    logger: Logger | bool,
+    logger: Loggers,
     result: Mapping[str, Any],
     predictions: Mapping[str, Any],
     videos: SplitDataset,
@@ -95,29 +94,39 @@ def log_results(
     ``val/...`` the highest values of all epochs.
 
     Args:
-        logger: of the run, or False.
+        logger: of the run, or several, or False.
         result: what ``metrics.json`` holds.
         predictions: ``video_ids`` (N,), boolean ``audio`` and ``visual`` (N, T, C) of the test split.
         videos: the test split, which has the truth.
         highest: :class:`HighestScores`' values.
         step: the training step of the end.
     """
-    if not isinstance(logger, Logger):
-        return
-    with _no_run_lost(logger):
-        best = {f"best/{name}": float(value) for name, value in result["validation"].items()}
-        logger.log_metrics({"best/epoch": float(result["best_epoch"]), **best}, step=step)
-        if isinstance(logger, WandbLogger | TensorBoardLogger):
-            source = "LLP" if result["data_source"] == "llp" else str(result["data_source"]).upper()
-            truth = _truth(predictions["video_ids"], videos)
-            said = (predictions["audio"], predictions["visual"])
-            rows = per_class_rows(said, truth, source)
-            pictures = _pictures(predictions["video_ids"], said, truth, source)
-            if isinstance(logger, WandbLogger):
-                _to_wandb(logger, result, highest, rows, pictures)
-            else:
-                _to_tensorboard(logger, rows, pictures, step)
-        logger.finalize("success")
+    for each in each_logger(logger):
+        with _no_run_lost(each):
+            _log_results(each, result, predictions, videos, highest, step)
+
+
+def _log_results(
+    logger: Logger,
+    result: Mapping[str, Any],
+    predictions: Mapping[str, Any],
+    videos: SplitDataset,
+    highest: Mapping[str, float],
+    step: int,
+) -> None:
+    best = {f"best/{name}": float(value) for name, value in result["validation"].items()}
+    logger.log_metrics({"best/epoch": float(result["best_epoch"]), **best}, step=step)
+    if isinstance(logger, WandbLogger | TensorBoardLogger):
+        source = "LLP" if result["data_source"] == "llp" else str(result["data_source"]).upper()
+        truth = _truth(predictions["video_ids"], videos)
+        said = (predictions["audio"], predictions["visual"])
+        rows = per_class_rows(said, truth, source)
+        pictures = _pictures(predictions["video_ids"], said, truth, source)
+        if isinstance(logger, WandbLogger):
+            _to_wandb(logger, result, highest, rows, pictures)
+        else:
+            _to_tensorboard(logger, rows, pictures, step)
+    logger.finalize("success")
 
 
 @contextlib.contextmanager
