@@ -166,6 +166,7 @@ def test_good_values_pass_the_type_check():
         ("protocol.filter=unions", "did you mean 'union'"),
         ("protocol.segment_threshold=1.5", "from 0 to 1"),
         ("+encoder.depth=3", "depth"),
+        ("+decoder.depth=3", "decoder: .*depth"),
         ("encoder.dim=16", r"encoder\.dim and decoder\.dim"),
     ],
 )
@@ -178,7 +179,13 @@ def test_the_hash_sees_what_changes_numbers_and_nothing_else():
     base = config_hash(content_of(["output_dir=a"]))
     for same in (["output_dir=b"], ["logger=none"], ["name=x", "group=y"], ["callbacks.progress=none"]):
         assert config_hash(content_of(["output_dir=a", *same])) == base
-    for other in (["seed=1"], ["loss.avss_weight=2"], ["data.num_train=9"], ["optimizer.lr=1e-5"]):
+    for other in (
+        ["init=independent"],
+        ["seed=1"],
+        ["loss.avss_weight=2"],
+        ["data.num_train=9"],
+        ["optimizer.lr=1e-5"],
+    ):
         assert config_hash(content_of(["output_dir=a", *other])) != base
 
 

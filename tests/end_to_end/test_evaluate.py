@@ -46,6 +46,12 @@ def test_protocol_and_split_can_be_chosen(trained):
     assert found["videos"] == 8
 
 
+def test_naming_the_checkpoints_own_decoder_is_no_other_configuration(trained):
+    """Whichever way its layers have started: the weights are the checkpoint's."""
+    named = ["decoder=leap", "decoder.dim=32", "decoder.num_heads=4", "decoder.feed_forward_dim=32"]
+    assert evaluate(trained, *named, "decoder.init=independent") == 0
+
+
 def test_a_sweep_over_protocols_is_a_multirun(trained):
     assert main(["evaluate", "-m", f"checkpoint={trained}", "protocol=union,none", "hydra.sweep.dir=sweep"]) == 0
     names = {json.loads(path.read_text())["protocol"]["name"] for path in Path("sweep").rglob("evaluation_test.json")}

@@ -66,6 +66,14 @@ def test_a_run_carries_its_origin_best_and_test_scores_classes_and_videos(no_wan
     assert len(sizes) == 1, "W&B shows pictures of several sizes wrongly"
 
 
+def test_a_run_that_fails_before_its_training_is_closed_as_failed(no_wandb_key, offline_runs, small):
+    """Left open, it would swallow the next job of a sweep."""
+    callback = "+callbacks.mine={_target_:lightning.pytorch.callbacks.Timer,interval:century}"
+    assert main(["train", *small, "logger=wandb", callback, "hydra.run.dir=run"]) == 2
+    (run,) = offline_runs(Path("run"))
+    assert run.exit_code == 1
+
+
 def test_a_resumed_run_goes_on_in_its_own_run_and_keeps_its_highest_scores(no_wandb_key, offline_runs, monkeypatch):
     original = leap_avvp.training.module.ParsingModule.on_train_epoch_start
     words = ["train", *WORDS, *RUN, "data.schedule.max_epochs=3"]

@@ -44,7 +44,8 @@ def stop_after(patch: pytest.MonkeyPatch, method: str, calls: int, signals: int)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "calls", "signals"), [("training_step", 6, 1), ("training_step", 8, 2), ("test_step", 1, 1)]
+    ("method", "calls", "signals"),
+    [("training_step", 5, 1), ("training_step", 6, 1), ("training_step", 8, 2), ("test_step", 1, 1)],
 )
 def test_a_run_that_is_stopped_and_goes_on_has_every_step_once(no_wandb_key, monkeypatch, method, calls, signals):
     words = ["train", *WORDS, "data.schedule.max_epochs=4", "trainer.log_every_n_steps=1"]

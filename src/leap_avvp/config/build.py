@@ -81,7 +81,11 @@ class Parts:
                 width = label_embedding.shape[-1] if label_embedding.dim() else 0
                 queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=width)
             # Passed as a partial: Hydra would otherwise try to copy the module into its own config.
-            decoder = build_part({**node, "_partial_": True}, "decoder")(label_queries=queries)
+            make = build_part({**node, "_partial_": True}, "decoder")
+            try:
+                decoder = make(label_queries=queries)
+            except TypeError as error:  # a key that the decoder does not take
+                raise ConfigError(f"decoder: {(str(error).splitlines() or ['?'])[0]}") from error
         return VideoParser(encoder, _checked(decoder, nn.Module, "decoder"))
 
     def loss(self) -> ParsingLoss:

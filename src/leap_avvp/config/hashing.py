@@ -10,8 +10,8 @@ from typing import Any
 
 __all__ = ["cell_name", "config_hash"]
 
-# What changes no number: where results go, who is told, what is printed.
-_UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "evaluate_untrained", "hydra")
+# What changes no number: where results go, who is told, what is printed. `init` stands in the parts that read it.
+_UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "evaluate_untrained", "init", "hydra")
 _UNHASHED_DATA = ("placement", "link_store")
 _HASHED_CALLBACKS = ("monitor", "mode")
 _NAME_LIMIT = 160

@@ -72,7 +72,9 @@ class EvaluationJob:
         merged = dict(self.content)
         for group in MODEL_GROUPS:
             if self._touched(group):
-                difference = _first_difference(self.content[group], trained[group], group)
+                # How a layer starts is nothing once its weights are loaded.
+                ours, theirs = ({**each, "init": None} for each in (self.content[group], trained[group]))
+                difference = _first_difference(ours, theirs, group)
                 if difference:
                     raise ConfigError(
                         f"{self.checkpoint}: a checkpoint of another configuration: {difference}; leave {group} out "

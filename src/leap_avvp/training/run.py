@@ -17,6 +17,7 @@ from leap_avvp.errors import DataError
 from leap_avvp.files import write_json
 from leap_avvp.scoring.record import METRICS_FILE, METRICS_FORMAT
 from leap_avvp.tracking.dashboards import HighestScores, finishing, log_results, start_run
+from leap_avvp.tracking.loggers import Loggers
 from leap_avvp.training.checkpoint import load_weights, parser_state, read_checkpoint
 from leap_avvp.training.folder import CHECKPOINTS, finished, one_writer, resume_point, tidy
 from leap_avvp.training.history import HISTORY_FILE, History
@@ -37,7 +38,7 @@ class _Run:
     job: TrainingJob
     module: ParsingModule
     data: LLPDataModule
-    logger: Any
+    logger: Loggers
     trainer: lightning.Trainer
     best: BestCheckpoint
     highest: HighestScores
@@ -65,8 +66,10 @@ def run(job: TrainingJob) -> dict[str, Any]:
 
 def _train_and_test(job: TrainingJob, signals: StopSignals) -> dict[str, Any]:
     started = time.perf_counter()
-    run = _prepare(job, signals)
-    with finishing(run.logger):
+    module, data = _prepare(job)
+    logger = job.parts.logger(str(job.output_dir), job.config_hash)
+    with finishing(logger):
+        run = _assemble(job, signals, module, data, logger)
         untrained = _start(run)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=_going_on(run))
         run.lap("fit")
@@ -79,15 +82,21 @@ def _train_and_test(job: TrainingJob, signals: StopSignals) -> dict[str, Any]:
     return result
 
 
-def _prepare(job: TrainingJob, signals: StopSignals) -> _Run:
-    """Build all parts, in the order in which they draw random numbers."""
+def _prepare(job: TrainingJob) -> tuple[ParsingModule, LLPDataModule]:
+    """Build the parts that are trained and trained on, in the order in which they draw random numbers."""
     lightning.seed_everything(job.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision(job.matmul_precision)
     module = build_module(job.parts, job.seed)
     module.stamp = {"config": dict(job.content), "config_hash": job.config_hash, "version": __version__}
     data = job.parts.data()
     data.setup("fit")
-    logger = job.parts.logger(str(job.output_dir), job.config_hash)
+    return module, data
+
+
+def _assemble(
+    job: TrainingJob, signals: StopSignals, module: ParsingModule, data: LLPDataModule, logger: Loggers
+) -> _Run:
+    """Put the trainer together: what is kept and written, each by a callback of its own."""
     folder, checkpoints = job.output_dir, str(job.output_dir / CHECKPOINTS)
     best, highest = BestCheckpoint(checkpoints, job.monitor, job.mode), HighestScores()
     written = PredictionsWriter(folder, "test")

@@ -92,6 +92,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._every_n_steps, self._signals = every_n_steps, signals
         self._resumed: dict[str, Any] = {}
         self._loader: ResumableLoader | None = None
+        self._leaving: int | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Go on in the rows of random numbers and of batches; an epoch that begins anew has its own."""
@@ -123,7 +124,15 @@ class LastCheckpoint(ModelCheckpoint):
         if asked is not None or (self._every_n_steps and done % self._every_n_steps == 0):
             trainer.save_checkpoint(str(Path(str(self.dirpath)) / LAST_FILE))
         if asked is not None:
-            raise self._stopped(asked, f"step {trainer.global_step}", trainer)
+            self._leaving = asked  # before the next step: this one's numbers are still to be logged
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop where the last step has been saved for it."""
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        if self._leaving is not None:
+            raise self._stopped(self._leaving, f"step {trainer.global_step}", trainer)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save, and stop when the run is to end."""
