@@ -83,13 +83,6 @@ def test_a_resumed_run_equals_one_never_stopped(train, tmp_path, monkeypatch):
     assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
 
 
-def test_a_checkpoint_of_another_configuration_is_not_resumed(train, tmp_path, capsys):
-    train("callbacks.keep_last=true", folder="run")
-    (tmp_path / "run" / "metrics.json").unlink()
-    train("optimizer.lr=2e-3", folder="run")
-    assert "another configuration" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     "overrides", [("decoder=mmil",), ("label_embedding=learnable",), ("decoder.readout=block_query",)]
 )

@@ -8,12 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["cell_name", "config_hash"]
+__all__ = ["cell_name", "config_hash", "hashed"]
 
 # What changes no number: where results go, who is told, what is printed. `init` stands in the parts that read it.
-_UNHASHED = ("logger", "callbacks", "group", "name", "output_dir", "resume", "evaluate_untrained", "init", "hydra")
-_UNHASHED_DATA = ("placement", "link_store")
-_HASHED_CALLBACKS = ("monitor", "mode")
+_UNHASHED = (
+    *("logger", "group", "name", "output_dir", "resume", "overwrite", "evaluate_untrained", "init", "hydra"),
+    *("data.placement", "data.link_store", "data.eval_batch_size"),
+    *(f"trainer.{key}" for key in ("log_every_n_steps", "enable_model_summary", "enable_progress_bar", "profiler")),
+)
+_HASHED_CALLBACKS = ("monitor", "mode")  # which epoch is tested
+_NEWER = ("init_from", "init_parts")  # keys that older configs lack; unset they change nothing
 _NAME_LIMIT = 160
 
 
@@ -29,13 +33,23 @@ def cell_name(overrides: Sequence[str]) -> str:
 
 def config_hash(content: Mapping[str, Any]) -> str:
     """Return 16 hex digits that tell plain configs apart by all that can change a number."""
-    kept = {key: value for key, value in content.items() if key not in _UNHASHED}
-    if isinstance(kept.get("data"), Mapping):
-        kept["data"] = {key: value for key, value in kept["data"].items() if key not in _UNHASHED_DATA}
-    if isinstance(content.get("callbacks"), Mapping):  # which epoch is tested
-        kept["callbacks"] = {key: content["callbacks"].get(key) for key in _HASHED_CALLBACKS}
-    text = json.dumps(_same_numbers(kept), sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(hashed(content), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def hashed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a plain config can change a number."""
+    kept = {}
+    for group, value in content.items():
+        if group in _UNHASHED:
+            continue
+        if group == "callbacks" and isinstance(value, Mapping):
+            kept[group] = {key: value.get(key) for key in _HASHED_CALLBACKS}
+        elif isinstance(value, Mapping):
+            kept[group] = {key: part for key, part in value.items() if f"{group}.{key}" not in _UNHASHED}
+        elif value is not None or group not in _NEWER:
+            kept[group] = value
+    return {key: _same_numbers(value) for key, value in kept.items()}
 
 
 def _same_numbers(node: Any) -> Any:

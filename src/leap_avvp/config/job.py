@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -34,6 +35,12 @@ class TrainingJob:
     seed: int
     resume: bool
     """Go on from what the folder holds of this configuration."""
+    overwrite: bool
+    """Remove what the folder holds of another run."""
+    init_from: Path | None
+    """A checkpoint, or the folder of a run, whose weights are the start."""
+    init_parts: tuple[str, ...]
+    """The parts of the parser that take them; none stands for all, and nothing else in the file."""
     evaluate_untrained: bool
     keep_last: bool
     monitor: str
@@ -43,6 +50,8 @@ class TrainingJob:
     progress: str
     compile: bool
     matmul_precision: str
+    records: Mapping[str, str]
+    """What the command line was, by file names, for whoever wants to repeat it."""
 
     @property
     def content(self) -> Mapping[str, Any]:
@@ -59,8 +68,12 @@ class EvaluationJob:
     """What the command line named, which decides between the checkpoint's parts and the composed ones."""
     checkpoint: Path
     output_dir: Path
+    overwrite: bool
+    """Remove what the folder holds of another evaluation."""
     split: str
     matmul_precision: str
+    records: Mapping[str, str]
+    """What the command line was, by file names, for whoever wants to repeat it."""
 
     def merge(self, trained: Mapping[str, Any]) -> Parts:
         """Take the model from the checkpoint's config, and the data too unless the command line names others.
@@ -113,6 +126,9 @@ def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJ
         output_dir=Path(str(content["output_dir"])),
         seed=seed,
         resume=bool(content["resume"]),
+        overwrite=bool(content["overwrite"]),
+        init_from=None if content["init_from"] is None else Path(str(content["init_from"])).expanduser(),
+        init_parts=_parts(content["init_parts"]),
         evaluate_untrained=bool(content["evaluate_untrained"]),
         keep_last=bool(callbacks.get("keep_last")),
         monitor=callbacks["monitor"],
@@ -121,6 +137,7 @@ def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJ
         progress=callbacks["progress"],
         compile=bool(trainer.get("compile")),
         matmul_precision=_precision(trainer),
+        records=_records(content),
     )
 
 
@@ -137,8 +154,10 @@ def evaluation_job(config: DictConfig, overrides: Sequence[str] = ()) -> Evaluat
         overrides=tuple(overrides),
         checkpoint=Path(str(content["checkpoint"])),
         output_dir=Path(str(content["output_dir"])),
+        overwrite=bool(content["overwrite"]),
         split=check_choice("split", content["split"], ("val", "test")),
         matmul_precision=_precision(content["trainer"]),
+        records=_records(content),
     )
 
 
@@ -162,6 +181,21 @@ def check_model(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
             raise DataError(f"{path}: config: expected the group {group}, found none; the file is damaged")
     now: Mapping[str, Any] = renamed(known)
     return now
+
+
+def _parts(named: Any) -> tuple[str, ...]:
+    listed = [] if named is None else [named] if isinstance(named, str) else list(named)
+    return tuple(check_choice("init_parts", part, ("frontend", "encoder", "decoder")) for part in listed)
+
+
+def _records(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return Hydra's own files of a job; written by the run, once the folder is known to be its own."""
+    records = {"config.yaml": OmegaConf.to_yaml(OmegaConf.create(dict(content)))}
+    if HydraConfig.initialized():
+        settings = HydraConfig.get()
+        records["overrides.yaml"] = OmegaConf.to_yaml(settings.overrides.task)
+        records["hydra.yaml"] = OmegaConf.to_yaml(OmegaConf.create({"hydra": settings}))
+    return records
 
 
 def _precision(trainer: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +198,17 @@ class LLPDataModule(lightning.LightningDataModule):
         """Load what a stage needs, so that bad data end the run before its first step."""
         for split in {"fit": ("train", "val"), "validate": ("val",)}.get(stage, ("test",)):
             self.dataset(split)
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits of what is trained and chosen on: video ids and labels, wherever they lie."""
+        digest = hashlib.sha256()
+        for split in ("train", "val"):
+            dataset = self.dataset(split)
+            digest.update("\n".join(dataset.video_ids).encode())
+            for name in (*_LABELS, *_TRUTH):
+                if name in dataset.tensors:
+                    digest.update(dataset.tensors[name].cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def _place(self, split: str) -> SplitDataset:
         """Return a split where its batches are to come from."""

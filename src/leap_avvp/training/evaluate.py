@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from leap_avvp.config.job import EvaluationJob
 from leap_avvp.files import write_json
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.training.checkpoint import load_checkpoint
-from leap_avvp.training.folder import prepare_folder
+from leap_avvp.training.folder import claim_evaluation, prepare_folder
 from leap_avvp.training.module import ParsingModule
 from leap_avvp.training.trainer import device_name, make_trainer, quiet, versions
 from leap_avvp.training.writers import PredictionsWriter
@@ -32,6 +33,13 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
     parser, trained = load_checkpoint(job.checkpoint)
     parts = job.merge(trained)
     data, protocol = parts.data(), parts.protocol()
+    identity = {
+        "checkpoint": str(job.checkpoint.absolute()),
+        "config_hash": config_hash(trained),
+        "data": json.loads(json.dumps(data.source.describe())),
+        "protocol": {"name": protocol.name},
+    }
+    claim_evaluation(job, identity)
     torch.set_float32_matmul_precision(job.matmul_precision)
     written = PredictionsWriter(job.output_dir, job.split)
     trainer = make_trainer(parts, job.output_dir, callbacks=[written])
@@ -40,13 +48,10 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
     trainer.test(module, dataloaders=loader, verbose=False)
     result = {
         "format": EVALUATION_FORMAT,
-        "checkpoint": str(job.checkpoint),
-        "config_hash": config_hash(trained),
+        **identity,
         "data_source": data.source.name,
-        "data": data.source.describe(),
         "split": job.split,
         "videos": len(written.predictions["video_ids"]),
-        "protocol": {"name": protocol.name},
         "scores": dict(module.scores),
         "device": device_name(trainer.strategy.root_device),
         "versions": versions(),

@@ -19,8 +19,9 @@ from leap_avvp.scoring.record import METRICS_FILE, METRICS_FORMAT
 from leap_avvp.tracking.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.tracking.loggers import Loggers
 from leap_avvp.training.checkpoint import load_weights, parser_state, read_checkpoint
-from leap_avvp.training.folder import CHECKPOINTS, finished, one_writer, resume_point, tidy
+from leap_avvp.training.folder import CHECKPOINTS, Standing, claim, one_writer, tidy
 from leap_avvp.training.history import HISTORY_FILE, History
+from leap_avvp.training.initial import load_initial
 from leap_avvp.training.interrupts import StopSignals
 from leap_avvp.training.module import ParsingModule, build_module
 from leap_avvp.training.progress import progress
@@ -60,18 +61,28 @@ def run(job: TrainingJob) -> dict[str, Any]:
     """
     quiet()
     with one_writer(job.output_dir), StopSignals().taken() as signals:
-        done = finished(job)
-        return _train_and_test(job, signals) if done is None else done
+        standing = claim(job)
+        if standing.finished is not None:
+            return _done_before(job, standing, standing.finished)
+        return _train_and_test(job, signals, standing)
 
 
-def _train_and_test(job: TrainingJob, signals: StopSignals) -> dict[str, Any]:
+def _done_before(job: TrainingJob, standing: Standing, result: dict[str, Any]) -> dict[str, Any]:
+    if standing.moved:
+        standing.check_data(job.parts.data().fingerprint(), job.output_dir)
+    print(f"{job.output_dir / METRICS_FILE}: this configuration has been trained here; resume=false trains it again")
+    tidy(job)
+    return result
+
+
+def _train_and_test(job: TrainingJob, signals: StopSignals, standing: Standing) -> dict[str, Any]:
     started = time.perf_counter()
-    module, data = _prepare(job)
+    module, data = _prepare(job, standing)
     logger = job.parts.logger(str(job.output_dir), job.config_hash)
     with finishing(logger):
         run = _assemble(job, signals, module, data, logger)
         untrained = _start(run)
-        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=_going_on(run))
+        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=_going_on(run, standing))
         run.lap("fit")
         best_epoch = _take_best(run)
         scores = {"validation": _validate(run), "test": _test(run), "untrained": untrained}
@@ -82,14 +93,19 @@ def _train_and_test(job: TrainingJob, signals: StopSignals) -> dict[str, Any]:
     return result
 
 
-def _prepare(job: TrainingJob) -> tuple[ParsingModule, LLPDataModule]:
+def _prepare(job: TrainingJob, standing: Standing) -> tuple[ParsingModule, LLPDataModule]:
     """Build the parts that are trained and trained on, in the order in which they draw random numbers."""
     lightning.seed_everything(job.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision(job.matmul_precision)
     module = build_module(job.parts, job.seed)
-    module.stamp = {"config": dict(job.content), "config_hash": job.config_hash, "version": __version__}
+    if job.init_from is not None and standing.checkpoint is None:
+        load_initial(module.parser, job.init_from, job.init_parts)
     data = job.parts.data()
     data.setup("fit")
+    fingerprint = data.fingerprint()
+    standing.check_data(fingerprint, job.output_dir)
+    module.stamp = {"config": dict(job.content), "config_hash": job.config_hash, "version": __version__}
+    module.stamp["data_fingerprint"] = fingerprint
     return module, data
 
 
@@ -133,11 +149,12 @@ def _start(run: _Run) -> dict[str, float] | None:
     return untrained
 
 
-def _going_on(run: _Run) -> Path | None:
+def _going_on(run: _Run, standing: Standing) -> Path | None:
     """Return where to go on from; what the folder says of a run that ended before is no longer true."""
-    point = resume_point(run.job)
-    (run.job.output_dir / METRICS_FILE).unlink(missing_ok=True)  # of another configuration, or to be made anew
-    return point
+    (run.job.output_dir / METRICS_FILE).unlink(missing_ok=True)
+    if standing.checkpoint is not None:
+        print(f"resuming from {standing.checkpoint}")
+    return standing.checkpoint
 
 
 def _take_best(run: _Run) -> int:
@@ -166,6 +183,7 @@ def _record(run: _Run, best_epoch: int, scores: dict[str, dict[str, float] | Non
     """Return what ``metrics.json`` holds."""
     parser, best = run.module.parser, run.best
     assert best.best_model_score is not None
+    assert run.module.stamp is not None
     return {
         "format": METRICS_FORMAT,
         "data_source": run.data.source.name,
@@ -173,6 +191,7 @@ def _record(run: _Run, best_epoch: int, scores: dict[str, dict[str, float] | Non
         "seed": run.job.seed,
         "config_hash": run.job.config_hash,
         "config": dict(run.job.content),
+        "data_fingerprint": run.module.stamp["data_fingerprint"],
         "versions": versions(),
         "device": device_name(run.trainer.strategy.root_device),
         "protocol": {"name": run.module.protocol.name},

@@ -54,6 +54,7 @@ def quiet() -> None:
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*isinstance\\(treespec.*",
         ".*sync_dist=True.*",  # torchmetrics has summed over the processes already
+        ".*callbacks used to create the checkpoint need to be provided.*",  # another progress line
         ".*There is a wandb run already in progress.*",
     ):
         warnings.filterwarnings("ignore", message=message)
