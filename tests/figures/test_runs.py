@@ -106,7 +106,8 @@ def test_a_folder_without_a_run_and_a_mixed_one_are_named(copied: Path, tmp_path
     metrics = copied / "metrics.json"
     content = json.loads(metrics.read_text())
     metrics.write_text(json.dumps(content | {"config": content["config"] | {"seed": 77}}))
-    with pytest.raises(DataError, match=r"best\.ckpt: expected the configuration of metrics\.json, [0-9a-f]{16}, found"):
+    expected = r"best\.ckpt: expected the configuration of metrics\.json, [0-9a-f]{16}, found"
+    with pytest.raises(DataError, match=expected):
         open_runs([copied])
 
 
