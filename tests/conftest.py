@@ -135,7 +135,7 @@ def offline_runs() -> Callable[[Path], list[SimpleNamespace]]:
     def read(root: Path) -> list[SimpleNamespace]:
         runs = []
         for path in sorted(root.rglob("offline-run-*"), key=lambda path: path.name):
-            deadline = time.monotonic() + 10  # W&B's own process may write the last records after `finish` returns
+            deadline = time.monotonic() + 120  # W&B's own process may write the last records after `finish` returns
             while (run := _whole(path)) is None and time.monotonic() < deadline:
                 time.sleep(0.1)
             runs.append(run or read_wandb(path))
