@@ -39,8 +39,9 @@ def test_two_runs_are_compared_where_they_disagree(trained, tmp_path) -> None:
     words = ("--run", trained["leap"], "--compare", trained["mmil"], "--out", tmp_path)
     assert visualize(*words, "--pick", "disagreement", "--count", 1, "--summary") == 0
     found = names(tmp_path)
-    assert {f"{name}.{end}" for name in ("learning_curves", "per_class", "errors") for end in ("png", "svg")} < found
-    assert len(found) == 8
+    drawn = ("learning_curves", "per_class", "errors", "attention")  # MMIL has no attention
+    assert {f"{name}.{end}" for name in drawn for end in ("png", "svg")} < found
+    assert len(found) == 10
     check_files(tmp_path)
 
 
@@ -64,7 +65,8 @@ def test_a_run_without_a_log_says_so_and_draws_the_rest(trained, tmp_path, capsy
     (trained["other"] / "history.csv").unlink()
     assert visualize("--run", trained["other"], "--summary", "--out", tmp_path) == 0
     assert "no learning curves" in capsys.readouterr().out
-    assert names(tmp_path) == {"per_class.png", "per_class.svg", "errors.png", "errors.svg"}
+    drawn = ("per_class", "errors", "attention")
+    assert names(tmp_path) == {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from leap_avvp.errors import ConfigError
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
 NAME = "visualize"
-ABOUT = "draw parsed videos of a run, or its curves, F1 of each class and kinds of mistakes"
+ABOUT = "draw parsed videos of a run, or its curves, F1 of each class, kinds of mistakes and attention"
 EXAMPLE = """\
 leap-avvp visualize --run outputs/train/LEAP --video=-AbCdEf_012
 leap-avvp visualize --run outputs/train/LEAP --compare outputs/train/MMIL --pick disagreement --count 3
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--summary",
         action="store_true",
-        help="learning curves, F1 of each class, and kinds of mistakes on the test split",
+        help="learning curves, F1 of each class, kinds of mistakes and where LEAP's attention lies, on the test split",
     )
     parser.add_argument("--count", type=count, default=4, metavar="N", help="videos that --pick takes (default: 4)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the figures go (default: figures/ in --run)")

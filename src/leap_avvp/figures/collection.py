@@ -9,6 +9,7 @@ import torch
 
 from leap_avvp.errors import DataError
 from leap_avvp.figures import pick as picking
+from leap_avvp.figures.attention import attention_bars, attention_focus
 from leap_avvp.figures.curves import MONITOR, learning_curves, read_curves
 from leap_avvp.figures.runs import Run, parse_videos, predictions_of, truth_of
 from leap_avvp.figures.summary import error_bars, per_class_bars
@@ -50,7 +51,7 @@ def video_figures(runs: Sequence[Run], video_ids: Sequence[str]) -> Iterator[tup
 
 
 def summary_figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
-    """Yield learning curves (of runs that kept a log), F1 of each class and kinds of mistakes."""
+    """Yield learning curves (of runs that kept a log), F1 of each class, kinds of mistakes, and LEAP's attention."""
     source = runs[-1].data.source.name
     grids = {}
     for each in runs:
@@ -66,3 +67,14 @@ def summary_figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
         yield "learning_curves", learning_curves(found, source, monitor)
     yield "per_class", per_class_bars({label: per_class_f1(*own) for label, own in grids.items()}, source)
     yield "errors", error_bars({label: decision_counts(*own) for label, own in grids.items()}, source)
+    videos = parse_videos(runs, truth_of(runs[-1]).video_ids)
+    for number, each in enumerate(runs):
+        focus = attention_focus(videos, each.label)
+        if focus is not None:
+            for modality, shares in focus.items():
+                inside, even = shares.mean()
+                print(
+                    f"{each.label}: {modality} attention inside the true seconds {inside:.3f}, spread evenly {even:.3f}"
+                )
+            name = "attention" if number == len(runs) - 1 else "attention_compared"
+            yield name, attention_bars(focus, each.label, source)

@@ -1,0 +1,100 @@
+"""Where LEAP's cross-modal attention lies: inside an event's true seconds, against evenly over the video."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leap_avvp.figures.palette import CLASS_STYLES
+from leap_avvp.figures.parsing import MODALITIES, ParsedVideo
+from leap_avvp.figures.save import mark_source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["AttentionFocus", "attention_bars", "attention_focus"]
+
+
+@dataclasses.dataclass(frozen=True)
+class AttentionFocus:
+    """How much of an event's attention lies in the seconds in which it is on, in one modality.
+
+    Taken over every event that is on for a part of its video; where it is on from beginning to end, attention has no
+    other place to go.
+    """
+
+    inside: NDArray[np.float64]
+    """(C,) mean share of the attention that lies inside the true seconds, NaN of a class without such events."""
+    even: NDArray[np.float64]
+    """(C,) the same of attention that is spread evenly: the mean share of seconds in which the event is on."""
+    events: NDArray[np.int64]
+    """(C,) number of such events."""
+
+    def mean(self) -> tuple[float, float]:
+        """Return both shares over all events, NaN where there are none."""
+        total = int(self.events.sum())
+        if not total:
+            return float("nan"), float("nan")
+        return tuple(float(np.nansum(own * self.events) / total) for own in (self.inside, self.even))  # type: ignore[return-value]
+
+
+def attention_focus(videos: Iterable[ParsedVideo], label: str) -> dict[str, AttentionFocus] | None:
+    """Measure the attention of the run called ``label``, by modality; None where its decoder has none."""
+    classes = len(CLASS_STYLES)
+    sums = {modality: np.zeros((3, classes)) for modality in MODALITIES}
+    for video in videos:
+        attention = next(own.attention for own in video.parsings if own.label == label)
+        if attention is None:
+            return None
+        for modality, sum_ in sums.items():
+            on = video.truth[modality].T.astype(bool)  # (C, T)
+            part = on.any(axis=1) & ~on.all(axis=1)
+            sum_ += part * np.stack(((attention[modality] * on).sum(axis=1), on.mean(axis=1), part))
+    with np.errstate(invalid="ignore"):
+        return {
+            modality: AttentionFocus(inside / events, even / events, events.astype(np.int64))
+            for modality, (inside, even, events) in sums.items()
+        }
+
+
+def attention_bars(focus: dict[str, AttentionFocus], label: str, data_source: str) -> Figure:
+    """Draw both shares of each class, audio beside visual; the titles state the means over all events."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 0.9 + len(CLASS_STYLES) * 0.17), layout="constrained")
+    for axis, (modality, own) in zip(figure.subplots(1, len(focus), sharey=True), focus.items(), strict=True):
+        _draw(axis, own)
+        inside, even = own.mean()
+        axis.set_title(f"{modality}: {100 * inside:.0f} % inside, {100 * even:.0f} % if spread evenly", fontsize=7.5)
+    axis.set_yticks(range(len(CLASS_STYLES)), [style.name for style in CLASS_STYLES])
+    axis.set_ylim(len(CLASS_STYLES) - 0.4, -0.6)
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=8)
+    figure.supxlabel(
+        f"{label}: share of an event's attention inside its true seconds (%), events that are on for a part of the "
+        "video; in brackets how many",
+        fontsize=6.5,
+    )
+    mark_source(figure, data_source)
+    return figure
+
+
+def _draw(axis: Axes, focus: AttentionFocus) -> None:
+    rows = range(len(focus.inside))
+    axis.barh(rows, 100 * np.nan_to_num(focus.inside), height=0.7, color="#e6862a", label="attention inside")
+    axis.plot(100 * focus.even, rows, "|", color="black", markersize=5, label="if spread evenly")
+    for row, (inside, events) in enumerate(zip(focus.inside, focus.events, strict=True)):
+        text = f"{100 * inside:.0f} ({events})" if events else "none"
+        axis.text(100 * inside + 2 if events else 1, row, text, va="center_baseline", fontsize=5.5, color="0.3")
+    axis.set_xlim(0, 118)
+    axis.set_xticks([0, 25, 50, 75, 100])
+    axis.tick_params(labelsize=7, length=2)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color="0.9", linewidth=0.4)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
