@@ -51,10 +51,10 @@ def attention_focus(videos: Iterable[ParsedVideo], label: str) -> dict[str, Atte
         attention = next(own.attention for own in video.parsings if own.label == label)
         if attention is None:
             return None
-        for modality, sum_ in sums.items():
+        for modality in MODALITIES:
             on = video.truth[modality].T.astype(bool)  # (C, T)
             part = on.any(axis=1) & ~on.all(axis=1)
-            sum_ += part * np.stack(((attention[modality] * on).sum(axis=1), on.mean(axis=1), part))
+            sums[modality] += part * np.stack(((attention[modality] * on).sum(axis=1), on.mean(axis=1), part))
     with np.errstate(invalid="ignore"):
         return {
             modality: AttentionFocus(inside / events, even / events, events.astype(np.int64))
