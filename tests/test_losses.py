@@ -40,6 +40,31 @@ def test_cross_entropy_of_a_sure_mistake_is_clamped():
     assert torch.isfinite(binary_cross_entropy(torch.tensor([1.0], dtype=torch.bfloat16), torch.tensor([0.0])))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["video_prob", "audio_prob", "segment_visual_prob"])
+def test_a_probability_that_is_no_number_makes_its_term_and_the_total_nan(name, value):
+    out, target = make()
+    out[name] = out[name].index_fill(0, torch.tensor([1]), value)
+    terms = ParsingLoss()(out, target)
+    spoilt = {"video_prob": "video_union", "audio_prob": "video_audio"}.get(name, "segment_visual")
+    assert {name for name, term in terms.items() if not torch.isfinite(term)} == {spoilt, "total"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_cross_entropy_and_its_gradient_are_those_of_torch_to_the_bit(dtype):
+    generator = torch.Generator().manual_seed(0)
+    probability = torch.rand(8, 10, 25, generator=generator, dtype=dtype)
+    probability[0, 0, :4] = torch.tensor([0, 1, 1e-9, 1 - 1e-9])
+    target = (torch.rand(8, 10, 25, generator=generator) < 0.3).to(dtype)
+    ours, theirs = (probability.clone().requires_grad_() for _ in range(2))
+    found = binary_cross_entropy(ours, target)
+    expected = torch.nn.functional.binary_cross_entropy(theirs.clamp(1e-7, 1 - 1e-7), target)
+    found.backward()
+    expected.backward()
+    assert torch.equal(found, expected)
+    assert torch.equal(ours.grad, theirs.grad)
+
+
 def test_total_is_the_weighted_sum():
     out, target = make()
     terms = ParsingLoss(segment_weight=0.5, avss_weight=2.0)(out, target)

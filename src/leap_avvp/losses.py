@@ -20,11 +20,14 @@ _TARGET_EPS = 0.01
 def binary_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
     """Return the mean cross entropy of ``probability``, clamped to [1e-7, 1 - 1e-7], and ``target``, same shape.
 
-    Computed in float32 at least: half-precision probabilities cannot hold the clamp.
+    Computed in float32 at least: half-precision probabilities cannot hold the clamp. It is NaN where any probability is
+    NaN or infinite.
     """
     probability = probability.to(torch.promote_types(probability.dtype, torch.float32))
-    clamped = probability.clamp(_PROBABILITY_EPS, 1 - _PROBABILITY_EPS)
-    return functional.binary_cross_entropy(clamped, target.to(clamped.dtype))
+    # torch's kernel ends at a NaN, on a GPU with the whole process: it sees 0.5 there, and the sum tells of it.
+    clamped = probability.clamp(_PROBABILITY_EPS, 1 - _PROBABILITY_EPS).nan_to_num(nan=0.5)
+    cross_entropy = functional.binary_cross_entropy(clamped, target.to(clamped.dtype))
+    return cross_entropy + (0 * probability.detach()).sum()
 
 
 def event_overlap(segment_audio: Tensor, segment_visual: Tensor, normaliser: str = "max_events") -> Tensor:

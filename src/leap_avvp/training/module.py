@@ -9,6 +9,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -24,6 +25,11 @@ from leap_avvp.training.checkpoint import CHECKPOINT_KEY
 from leap_avvp.types import Batch, ParserOutput
 
 __all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule", "build_module"]
+
+_HOW_TO_GO_ON = (
+    "Lower optimizer.lr, or set trainer.gradient_clip_val; checkpoints of earlier epochs are kept, and "
+    "init_from=FOLDER starts from the best of them"
+)
 
 
 class NonFiniteLossError(LeapError):
@@ -112,8 +118,7 @@ class ParsingModule(lightning.LightningModule):
         bad = [f"{name} = {float(value.detach())}" for name, value in terms.items() if not torch.isfinite(value)]
         raise NonFiniteLossError(
             f"the loss is not finite at step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx}): "
-            f"{', '.join(bad)}; videos {', '.join(batch['video_id'])}. Lower optimizer.lr, or set "
-            "trainer.gradient_clip_val; checkpoints of earlier epochs are kept"
+            f"{', '.join(bad)}; videos {', '.join(batch['video_id'])}. {_HOW_TO_GO_ON}"
         )
 
     def _finite(self, batch: Batch) -> ParserOutput:
@@ -122,9 +127,15 @@ class ParsingModule(lightning.LightningModule):
         rows = non_finite_videos(out)
         if rows:
             names = ", ".join(batch["video_id"][row] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+            found = f"{len(rows)} of {len(batch['video_id'])} videos of a batch: {names}"
+            if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+                raise NonFiniteProbabilityError(
+                    f"the probabilities are not finite at step {self.global_step} (epoch {self.current_epoch}, "
+                    f"validation): NaN or Inf for {found}. {_HOW_TO_GO_ON}"
+                )
             raise NonFiniteProbabilityError(
-                f"expected finite probabilities, found NaN or Inf for {len(rows)} of {len(batch['video_id'])} videos "
-                f"of a batch: {names}; the weights hold NaN or the features are out of range: score another checkpoint"
+                f"expected finite probabilities, found NaN or Inf for {found}; "
+                "the weights hold NaN or the features are out of range: score another checkpoint"
             )
         return out
 
