@@ -38,6 +38,7 @@ class ForgetConfigs(Callback):
 
 register_resolvers()  # here, because the processes of launchers import this module and call nothing else
 
+_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # tries every combination, and chooses none
 _EXAMPLES = {
     "train": (
         "leap-avvp train encoder=han decoder=mmil seed=0",
@@ -97,28 +98,46 @@ def _print_scores(result: dict[str, Any], split: str) -> None:
     print_scores(scores, split, result["protocol"]["name"], result["data_source"])
 
 
-def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConfig], float | None]:
-    work = {"train": _train, "evaluate": _evaluate}[name]
+def _optimises() -> bool:
+    """Say whether the jobs are those of a sweeper that chooses values by what they return (Optuna and the like)."""
+    settings = HydraConfig.get()
+    return settings.mode == RunMode.MULTIRUN and settings.sweeper.get("_target_") != _GRID
 
+
+def _chosen_by(name: str, result: dict[str, Any], config: DictConfig) -> float | None:
+    """Return what a sweeper may choose by: the validation score that has picked the epoch, never one of the test."""
+    if name == "train":
+        return float(result["monitor"]["value"])
+    return float(result["scores"]["average"]) if config.split == "val" else None
+
+
+def _work(name: str, config: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    if name == "evaluate" and config.split != "val" and _optimises():
+        raise ConfigError(
+            f"split: expected val under a sweeper that chooses by the score, found {config.split!r}; add split=val"
+        )
+    return {"train": _train, "evaluate": _evaluate}[name](config, overrides)
+
+
+def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConfig], float | None]:
     def job(config: DictConfig) -> float | None:
         settings = HydraConfig.get()
         try:
-            result = work(config, list(settings.overrides.task))
+            result = _work(name, config, list(settings.overrides.task))
         except LeapError as error:
             # Not raised: Hydra would print a page, tell only the first failure of a sweep, and only at its end.
             label = name
             if settings.mode == RunMode.MULTIRUN:
                 label = f"job {settings.job.num} ({', '.join(settings.overrides.task)})"
                 print(f"error: {label}: {error}", file=sys.stderr, flush=True)
-                if not str(settings.launcher.get("_target_", "")).endswith(".BasicLauncher"):
-                    raise  # a process of its own: only what is raised reaches the one that waits
+                if _optimises() or not str(settings.launcher.get("_target_", "")).endswith(".BasicLauncher"):
+                    raise  # only what is raised reaches a sweeper that waits for a score, or a process that waits
             failures.append((label, error))
             return None
         if _speaks():
             _print_scores(result, "test" if name == "train" else str(config.split))
             print(f"written: {config.output_dir}", flush=True)
-        score = (result["test"] if name == "train" else result["scores"])["average"]
-        return float(score)
+        return _chosen_by(name, result, config)
 
     return job
 
