@@ -57,7 +57,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
     command.add_arguments(parser)
 
 
-def add_link_store(parser: argparse.ArgumentParser) -> None:
+def add_link_store(parser: argparse._ActionsContainer) -> None:
     """Add the option that stands for ``data.link_store``."""
     parser.add_argument(
         "--link-store", type=Path, metavar="DIR", help="trusted folder that links of single files may lead into"

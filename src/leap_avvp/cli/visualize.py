@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from leap_avvp.cli.arguments import count
+from leap_avvp.cli.arguments import add_link_store, count, in_flags
 from leap_avvp.errors import ConfigError
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
@@ -17,6 +17,7 @@ leap-avvp visualize --run outputs/train/LEAP --video=-AbCdEf_012
 leap-avvp visualize --run outputs/train/LEAP --compare outputs/train/MMIL --pick disagreement --count 3
 leap-avvp visualize --run outputs/train/LEAP --summary"""
 
+_FLAGS = {"data.root": "--data", "data.annotations": "--annotations", "data.link_store": "--link-store"}
 _PICKS = ("overlapping", "disagreement", "worst")
 _WHAT_IS_PICKED = """\
 A video's figure shows its events over ten seconds (truth and prediction) and, for all 25 classes, truth,
@@ -44,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="learning curves, F1 of each class, kinds of mistakes and where LEAP's attention lies, on the test split",
     )
+    moved = parser.add_argument_group("where the runs' data lie now, if they have moved")
+    moved.add_argument("--data", type=Path, metavar="DIR", help="in place of data.root")
+    moved.add_argument("--annotations", type=Path, metavar="DIR", help="in place of data.annotations")
+    add_link_store(moved)
     parser.add_argument("--count", type=count, default=4, metavar="N", help="videos that --pick takes (default: 4)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the figures go (default: figures/ in --run)")
 
@@ -66,10 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     # The baseline's row stands above that of the run in question.
     folders = [arguments.run] if arguments.compare is None else [arguments.compare, arguments.run]
-    runs = open_runs(folders)
+    moved = {"root": arguments.data, "annotations": arguments.annotations, "link_store": arguments.link_store}
     out = arguments.out or arguments.run / "figures"
-    ids = list(dict.fromkeys([*videos, *(picked_videos(runs, pick, arguments.count) if pick else [])]))
-    for name, figure in [*video_figures(runs, ids), *(summary_figures(runs) if summary else [])]:
-        for path in save_figure(figure, out, name):
-            print(path)
+    with in_flags(_FLAGS):
+        runs = open_runs(folders, {key: place for key, place in moved.items() if place is not None})
+        ids = list(dict.fromkeys([*videos, *(picked_videos(runs, pick, arguments.count) if pick else [])]))
+        for name, figure in [*video_figures(runs, ids), *(summary_figures(runs) if summary else [])]:
+            for path in save_figure(figure, out, name):
+                print(path)
     return 0

@@ -8,14 +8,14 @@ from typing import Any
 
 from leap_avvp.config.hashing import hashed
 
-__all__ = ["Difference", "differences", "shown"]
+__all__ = ["PLACES", "Difference", "differences", "shown"]
 
 _ABSENT = object()
-# Where the same data may lie: what they hold is compared instead.
-_PLACES = (
+PLACES = (
     *("data.root", "data.annotations", "data.packed"),
     *(f"{node}.{key}" for node in ("label_embedding", "decoder.label_queries") for key in ("path", "search")),
 )
+"""Keys that name where the same data may lie: what they hold is compared instead."""
 # Which device of a kind, and how many share the batches.
 _DEVICES = tuple(f"trainer.{key}" for key in ("accelerator", "devices", "strategy", "num_nodes"))
 _LENGTHS = ("trainer.max_epochs", "data.schedule.max_epochs", "scheduler.T_max")
@@ -32,7 +32,7 @@ class Difference:
     @property
     def is_place(self) -> bool:
         """Whether only the place of the data differs, which may hold the same."""
-        return self.key in _PLACES
+        return self.key in PLACES
 
     @property
     def is_longer(self) -> bool:

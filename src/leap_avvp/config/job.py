@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config.build import Parts
 from leap_avvp.config.compose import check_types, plain
+from leap_avvp.config.elsewhere import DATA_KEYS
 from leap_avvp.config.explain import explain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.older import renamed
@@ -75,35 +76,6 @@ class EvaluationJob:
     records: Mapping[str, str]
     """What the command line was, by file names, for whoever wants to repeat it."""
 
-    def merge(self, trained: Mapping[str, Any]) -> Parts:
-        """Take the model from the checkpoint's config, and the data too unless the command line names others.
-
-        Raises:
-            ConfigError: the command line names another model than the checkpoint's.
-            DataError: the checkpoint's config is damaged.
-        """
-        merged = dict(self.content)
-        for group in MODEL_GROUPS:
-            if self._touched(group):
-                # How a layer starts is nothing once its weights are loaded.
-                ours, theirs = ({**each, "init": None} for each in (self.content[group], trained[group]))
-                difference = _first_difference(ours, theirs, group)
-                if difference:
-                    raise ConfigError(
-                        f"{self.checkpoint}: a checkpoint of another configuration: {difference}; leave {group} out "
-                        "to use its own"
-                    )
-            merged[group] = trained[group]
-        if not self._touched("data") and "data" in trained:
-            if not isinstance(trained["data"], Mapping):
-                found = str(trained["data"])[:80]
-                raise DataError(f"{self.checkpoint}: config: data: expected a group, found {found!r}")
-            merged["data"] = trained["data"]
-        return Parts(merged)
-
-    def _touched(self, group: str) -> bool:
-        return any(text.lstrip("+~").startswith((f"{group}=", f"{group}.")) for text in self.overrides)
-
 
 def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJob:
     """Check a composed ``train`` config, and return what a run needs of it.
@@ -149,6 +121,8 @@ def evaluation_job(config: DictConfig, overrides: Sequence[str] = ()) -> Evaluat
     """
     check_types(config, overrides, "evaluate")
     content = plain(config)
+    # `evaluate.yaml` has the places of a checkpoint's data, which simulated ones do not know: left out where unset.
+    content["data"] = {key: value for key, value in content["data"].items() if key not in DATA_KEYS or value}
     return EvaluationJob(
         content=content,
         overrides=tuple(overrides),
@@ -200,13 +174,3 @@ def _records(content: Mapping[str, Any]) -> dict[str, str]:
 
 def _precision(trainer: Mapping[str, Any]) -> str:
     return check_choice("trainer.matmul_precision", trainer.get("matmul_precision", "highest"), MATMUL_PRECISIONS)
-
-
-def _first_difference(ours: Any, theirs: Any, path: str) -> str | None:
-    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        for key in sorted({*ours, *theirs}):
-            found = _first_difference(ours.get(key), theirs.get(key), f"{path}.{key}")
-            if found:
-                return found
-        return None
-    return None if ours == theirs else f"{path} is {theirs!r} there and {ours!r} here"

@@ -251,7 +251,7 @@ def _choose(dataset: SplitDataset, device: torch.device) -> str:
 
 
 def folder_data(
-    root: str | Path | None,
+    root: str | Path | None = None,
     annotations: str | Path | None = None,
     pseudo_labels: str = "valor",
     allow_missing: bool = False,

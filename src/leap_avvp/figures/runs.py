@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from leap_avvp.config.build import Parts
+from leap_avvp.config.elsewhere import data_from_here
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.older import renamed
 from leap_avvp.data.datamodule import LLPDataModule
@@ -21,7 +22,7 @@ from leap_avvp.metrics import Protocol
 from leap_avvp.models import VideoParser
 from leap_avvp.scoring.predictions import read_predictions
 from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
-from leap_avvp.training.checkpoint import load_checkpoint
+from leap_avvp.training.checkpoint import load_trained
 from leap_avvp.types import ParserOutput
 
 __all__ = ["Run", "labels_of", "open_runs", "parse_videos", "predictions_of", "truth_of"]
@@ -47,26 +48,39 @@ class Run:
     """As the run's own config builds it; simulated videos are made again."""
 
 
-def open_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
+def open_runs(folders: Sequence[str | Path], moved: Mapping[str, str | Path] | None = None) -> tuple[Run, ...]:
     """Read one run, or several that parsed the same test videos.
 
+    Args:
+        folders: of the runs.
+        moved: where their data lie now, if not where they lay for the training: ``{"root": DIR}``, and in the same way
+            ``annotations``, ``packed`` and ``link_store``.
+
     Raises:
-        DataError: a folder is not one of a finished run, its files do not belong together, or the runs' videos differ.
+        DataError: a folder is not one of a finished run, its files do not belong together, its data are not found, or
+            the runs' videos differ.
     """
-    records = [_record(folder) for folder in folders]
+    paths = [Path(folder) for folder in folders]
+    records = [_record(folder) for folder in paths]
     runs: list[Run] = []
-    for folder, record, label in zip(folders, records, labels_of([record.config for record in records]), strict=True):
-        parser, config = load_checkpoint(folder / _CHECKPOINT)
-        expected = config_hash(renamed(record.config))
-        if config_hash(config) != expected:
+    known: list[tuple[dict[str, Any], LLPDataModule]] = []
+    changed = {key: str(place) for key, place in (moved or {}).items()}
+    for folder, record, label in zip(paths, records, labels_of([record.config for record in records]), strict=True):
+        path = folder / _CHECKPOINT
+        trained = load_trained(path)
+        expected, found = config_hash(renamed(record.config)), config_hash(trained.config)
+        if found != expected:
             raise DataError(
-                f"{folder / _CHECKPOINT}: expected the configuration of {METRICS_FILE}, {expected}, found "
-                f"{config_hash(config)}; train again in a folder of its own"
+                f"{path}: expected the configuration of {METRICS_FILE}, {expected}, found {found}; train again in a "
+                "folder of its own"
             )
+        node = data_from_here(trained.config, trained.directory, path, changed)
+        parts = Parts({**trained.config, "data": node})
         # Two runs mostly share their data, which may take minutes to load.
-        same = [run.data for run in runs if run.record.config["data"] == record.config["data"]]
-        parts = Parts(config)
-        runs.append(Run(folder, label, record, parser, parts.protocol(), same[0] if same else parts.data()))
+        same = [data for other, data in known if other == node]
+        data = same[0] if same else parts.data()
+        known.append((node, data))
+        runs.append(Run(folder, label, record, trained.parser, parts.protocol(), data))
     for run in runs[1:]:
         _check_same_videos(runs[0], run)
     return tuple(runs)

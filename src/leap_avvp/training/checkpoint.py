@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from leap_avvp.models import VideoParser
 
 __all__ = [
     "CHECKPOINT_KEY",
+    "Trained",
     "check_weights",
     "load_checkpoint",
+    "load_trained",
     "load_weights",
     "parser_state",
     "read_checkpoint",
@@ -28,16 +31,17 @@ __all__ = [
 ]
 
 CHECKPOINT_KEY = "leap_avvp"
-"""Where a checkpoint keeps its stamp: ``config`` (plain dict) and ``config_hash``."""
+"""Where a checkpoint keeps its stamp: ``config`` (plain dict), ``config_hash``, ``directory`` of the training."""
 _PREFIX = "parser."
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a file of plain tensors and containers, whoever wrote it; nothing in it is executed.
 
     Raises:
         DataError: missing, damaged, or holding objects.
     """
+    path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such checkpoint file")
     content = read_tensors(path)
@@ -107,12 +111,35 @@ def load_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
     parser.load_state_dict(dict(state))
 
 
-def load_checkpoint(path: Path) -> tuple[VideoParser, Mapping[str, Any]]:
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a checkpoint holds of its training."""
+
+    parser: VideoParser
+    """In eval mode."""
+    config: Mapping[str, Any]
+    """Plain, with every name as it is called now."""
+    directory: Path | None
+    """In which the training was started: relative paths of the config begin there. Older checkpoints do not tell."""
+
+
+def load_checkpoint(path: str | Path) -> tuple[VideoParser, Mapping[str, Any]]:
     """Return the parser of a checkpoint in eval mode, and the plain config that it was trained with.
 
     Raises:
         DataError: missing or damaged file, or weights that do not fit their own config.
     """
+    trained = load_trained(path)
+    return trained.parser, trained.config
+
+
+def load_trained(path: str | Path) -> Trained:
+    """Return what a checkpoint holds of its training.
+
+    Raises:
+        DataError: missing or damaged file, or weights that do not fit their own config.
+    """
+    path = Path(path)
     checkpoint = read_checkpoint(path)
     stamp, state = stamp_of(checkpoint, path), parser_state(checkpoint)
     config = check_model(stamp["config"], path)
@@ -124,7 +151,8 @@ def load_checkpoint(path: Path) -> tuple[VideoParser, Mapping[str, Any]]:
         check_weights(parts.parser(embedding), state, path)
     parser = parts.parser(embedding)
     load_weights(parser, state, path)
-    return parser.eval(), config
+    directory = stamp.get("directory")
+    return Trained(parser.eval(), config, Path(directory) if isinstance(directory, str) else None)
 
 
 def save_atomic(content: Mapping[str, Any], path: Path) -> None:

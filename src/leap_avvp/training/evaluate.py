@@ -9,9 +9,10 @@ import torch
 
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.job import EvaluationJob
+from leap_avvp.config.merge import merge
 from leap_avvp.files import write_json
 from leap_avvp.losses import ParsingLoss
-from leap_avvp.training.checkpoint import load_checkpoint
+from leap_avvp.training.checkpoint import load_trained
 from leap_avvp.training.folder import claim_evaluation, prepare_folder
 from leap_avvp.training.module import ParsingModule
 from leap_avvp.training.trainer import device_name, make_trainer, quiet, versions
@@ -30,12 +31,12 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
     """
     quiet()
     prepare_folder(job.output_dir)
-    parser, trained = load_checkpoint(job.checkpoint)
-    parts = job.merge(trained)
+    trained = load_trained(job.checkpoint)
+    parts = merge(job, trained.config, trained.directory)
     data, protocol = parts.data(), parts.protocol()
     identity = {
         "checkpoint": str(job.checkpoint.absolute()),
-        "config_hash": config_hash(trained),
+        "config_hash": config_hash(trained.config),
         "data": json.loads(json.dumps(data.source.describe())),
         "protocol": {"name": protocol.name},
     }
@@ -43,7 +44,7 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
     torch.set_float32_matmul_precision(job.matmul_precision)
     written = PredictionsWriter(job.output_dir, job.split)
     trainer = make_trainer(parts, job.output_dir, callbacks=[written])
-    module = ParsingModule(parser, ParsingLoss(), protocol)
+    module = ParsingModule(trained.parser, ParsingLoss(), protocol)
     loader = data.test_dataloader() if job.split == "test" else data.val_dataloader()
     trainer.test(module, dataloaders=loader, verbose=False)
     result = {

@@ -105,7 +105,7 @@ def _prepare(job: TrainingJob, standing: Standing) -> tuple[ParsingModule, LLPDa
     fingerprint = data.fingerprint()
     standing.check_data(fingerprint, job.output_dir)
     module.stamp = {"config": dict(job.content), "config_hash": job.config_hash, "version": __version__}
-    module.stamp["data_fingerprint"] = fingerprint
+    module.stamp |= {"data_fingerprint": fingerprint, "directory": str(Path.cwd())}
     return module, data
 
 

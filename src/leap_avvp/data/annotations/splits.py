@@ -60,7 +60,7 @@ def find_annotations(root: Path, annotations: Path | None = None) -> Path:
         if any((place / name).is_file() or (place / name).is_symlink() for name in wanted):
             return place
     if not places[-1].is_dir():
-        what = "annotations" if annotations is not None else "feats/ and annotations/"
+        what = "feats/ and annotations/" if annotations is None else "annotations; data.annotations=DIR says where"
         raise DataError(f"{places[-1]}: no such folder; expected the one that holds LLP's {what}")
     raise DataError(
         f"{places[-1]}: expected LLP's annotation files ({', '.join(wanted)}), found none of them in "
