@@ -11,8 +11,9 @@ import pytest
 
 from leap_avvp.config.compose import compose_job, plain
 from leap_avvp.config.hashing import config_hash
+from leap_avvp.config.words import quote
 from leap_avvp.errors import ConfigError, DataError
-from leap_avvp.studies.plan import make_plan, quote
+from leap_avvp.studies.plan import make_plan
 
 
 def test_cells_are_the_product_of_sweep_and_seeds_seed_by_seed() -> None:

@@ -7,21 +7,23 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main uses, and no other knows its flags
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config.explain import explain
 from leap_avvp.config.groups import CONFIG_MODULE, config_groups, launchers, register_resolvers
 from leap_avvp.config.trust import check_config_folder
+from leap_avvp.config.words import checkpoint_word, readable
 from leap_avvp.errors import ConfigError, DataError, LeapError
 
 __all__ = ["ForgetConfigs", "help_text", "run_app"]
@@ -48,8 +50,9 @@ _EXAMPLES = {
         "leap-avvp train --cfg job",
     ),
     "evaluate": (
-        "leap-avvp evaluate checkpoint=outputs/train/RUN/checkpoints/best.ckpt",
-        "leap-avvp evaluate -m checkpoint=best.ckpt protocol=union,per_modality,none",
+        "leap-avvp evaluate outputs/train/RUN",
+        "leap-avvp evaluate RUN/checkpoints/best.ckpt protocol=per_modality split=val",
+        "leap-avvp evaluate -m best.ckpt protocol=union,per_modality,none",
     ),
 }
 
@@ -58,8 +61,9 @@ def help_text(name: str, about: str) -> str:
     """Return what ``leap-avvp train --help`` prints: examples, config groups and where the keys are listed."""
     groups = "\n".join(f"  {group}={'|'.join(options)}" for group, options in sorted(config_groups(name).items()))
     examples = "\n".join(f"  {example}" for example in _EXAMPLES[name])
+    command = "evaluate PATH" if name == "evaluate" else name
     return (
-        f"usage: leap-avvp {name} [group=option ...] [key=value ...] [-m] [--cfg job]\n\n"
+        f"usage: leap-avvp {command} [group=option ...] [key=value ...] [-m] [--cfg job]\n\n"
         f"{about[0].upper() + about[1:]}.\n\n"
         f"examples:\n{examples}\n\n"
         f"groups:\n{groups}\n"
@@ -122,13 +126,15 @@ def _work(name: str, config: DictConfig, overrides: Sequence[str]) -> dict[str, 
 def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConfig], float | None]:
     def job(config: DictConfig) -> float | None:
         settings = HydraConfig.get()
+        given = cast("list[str]", OmegaConf.to_container(settings.overrides.task))  # as typed, `${...}` not followed
+        _note_one_of_many(settings, given)
         try:
-            result = _work(name, config, list(settings.overrides.task))
+            result = _work(name, config, given)
         except LeapError as error:
             # Not raised: Hydra would print a page, tell only the first failure of a sweep, and only at its end.
             label = name
             if settings.mode == RunMode.MULTIRUN:
-                label = f"job {settings.job.num} ({', '.join(settings.overrides.task)})"
+                label = f"job {settings.job.num} ({', '.join(given)})"
                 print(f"error: {label}: {error}", file=sys.stderr, flush=True)
                 if _optimises() or not str(settings.launcher.get("_target_", "")).endswith(".BasicLauncher"):
                     raise  # only what is raised reaches a sweeper that waits for a score, or a process that waits
@@ -140,6 +146,49 @@ def _job(name: str, failures: list[tuple[str, LeapError]]) -> Callable[[DictConf
         return _chosen_by(name, result, config)
 
     return job
+
+
+def _arrange(name: str, words: Sequence[str]) -> list[str]:
+    """Return the words as Hydra takes them: flags first, then the overrides, with paths and free text in quotes.
+
+    Raises:
+        LeapError: a word that no command line can have.
+    """
+    parser = get_args_parser()
+    parser.prog = f"leap-avvp {name}"
+    given = parser.parse_intermixed_args(list(words))
+    left, flags = list(given.overrides), []
+    for word in words:
+        if left and word == left[0]:
+            del left[0]
+        else:
+            flags.append(word)
+    overrides = list(given.overrides)
+    if name == "evaluate":
+        overrides = checkpoint_word(overrides, given.multirun)
+    overrides = readable(overrides, given.multirun)
+    if given.cfg is None and given.info is None:
+        _note_repeated(overrides)
+    return [*flags, *overrides]
+
+
+def _note_repeated(overrides: Sequence[str]) -> None:
+    """Say which of two values holds: Hydra takes the last without a word."""
+    last: dict[str, str] = {}
+    for word in overrides:
+        key = word.lstrip("+").partition("=")[0]
+        if not word.startswith("~") and last.setdefault(key, word) != word:
+            print(f"note: {key} is given twice, {last[key]} and {word}; {word} holds")
+            last[key] = word
+
+
+def _note_one_of_many(settings: HydraConf, given: Sequence[str]) -> None:
+    """Say that an experiment is a sweep, where one run of it was asked for."""
+    keys = [word.lstrip("+").partition("=")[0] for word in given]
+    left = [str(key) for key in settings.sweeper.get("params") or {} if key not in keys]
+    if settings.mode == RunMode.RUN and left:
+        name = settings.runtime.choices["experiment"]
+        print(f"note: experiment={name} sweeps over {', '.join(left)}; -m runs it all")
 
 
 def _check_sources(words: Sequence[str]) -> None:
@@ -172,8 +221,9 @@ def run_app(name: str, about: str, words: Sequence[str]) -> int:
         print(help_text(name, about))
         return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
-    sys.argv = [f"leap-avvp {name}", *words]
+    words = _arrange(name, words)
     _check_sources(words)
+    sys.argv = [f"leap-avvp {name}", *words]
     failures: list[tuple[str, LeapError]] = []
     decorate = hydra.main(version_base="1.3", config_path=f"pkg://{CONFIG_MODULE}", config_name=name)
     try:

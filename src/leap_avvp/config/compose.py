@@ -12,6 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config.explain import explain
 from leap_avvp.config.groups import hydra_compose, leaves
+from leap_avvp.config.paths import places_in_full
+from leap_avvp.config.words import readable
 from leap_avvp.errors import ConfigError
 
 __all__ = ["check_types", "compose_job", "plain"]
@@ -29,19 +31,19 @@ def compose_job(overrides: Sequence[str] = (), config_name: str = "train", hydra
         ConfigError: one line with the nearest valid names.
     """
     try:
-        return hydra_compose(overrides, config_name, hydra)
+        return hydra_compose(readable(overrides), config_name, hydra)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, config_name) from error
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """Return the resolved config as plain dicts, lists and scalars."""
+    """Return the resolved config as plain dicts, lists and scalars; ``~`` in places is the home folder."""
     try:
         content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise explain(error) from error
     assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items() if key != "hydra"}
+    return places_in_full({str(key): value for key, value in content.items() if key != "hydra"})
 
 
 def check_types(config: DictConfig, overrides: Sequence[str], config_name: str = "train") -> None:

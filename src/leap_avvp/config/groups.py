@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from leap_avvp.config.hashing import cell_name
 from leap_avvp.files.machine import cpu_threads
@@ -20,8 +20,10 @@ __all__ = [
     "CONFIG_MODULE",
     "config_groups",
     "hydra_compose",
+    "hydra_names",
     "launchers",
     "leaves",
+    "option_files",
     "register_resolvers",
     "valid_names",
 ]
@@ -31,8 +33,12 @@ CONFIG_MODULE = "leap_avvp.conf"
 
 def register_resolvers() -> None:
     """Make ``${leap_cell:...}`` and ``${leap_threads:...}`` known to OmegaConf; harmless when called again."""
-    OmegaConf.register_new_resolver("leap_cell", cell_name, replace=True)
+    OmegaConf.register_new_resolver("leap_cell", _cell_name, replace=True)
     OmegaConf.register_new_resolver("leap_threads", lambda jobs: str(max(1, cpu_threads() // int(jobs))), replace=True)
+
+
+def _cell_name(words: ListConfig) -> str:
+    return cell_name(cast("list[str]", OmegaConf.to_container(words)))  # as typed, `${...}` not followed
 
 
 def hydra_compose(overrides: Sequence[str], config_name: str, hydra: bool = False) -> DictConfig:
@@ -57,6 +63,16 @@ def config_groups(config_name: str = "train") -> dict[str, list[str]]:
         return {name: loader.get_group_options(name, ObjectType.CONFIG) for name in sorted(used)}
 
 
+def option_files() -> dict[str, list[str]]:
+    """Return the names of all config groups and their options, by the package's own files."""
+    root = importlib.resources.files(CONFIG_MODULE)
+    folders = [each for each in root.iterdir() if each.is_dir() and each.name not in ("hydra", "__pycache__")]
+    return {
+        folder.name: sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+        for folder in folders
+    }
+
+
 def launchers() -> list[str]:
     """Return the names of our own ways to run a sweep's jobs side by side, ``hydra/launcher=NAME``."""
     folder = importlib.resources.files(CONFIG_MODULE) / "hydra" / "launcher"
@@ -70,6 +86,14 @@ def leaves(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
         yield path, value
         if isinstance(value, Mapping):
             yield from leaves(value, f"{path}.")
+
+
+def hydra_names(config_name: str = "train") -> list[str]:
+    """Return the keys below ``hydra`` that a plain command has."""
+    GlobalHydra.instance().clear()
+    content = OmegaConf.to_container(hydra_compose((), config_name, hydra=True).hydra)
+    assert isinstance(content, dict)
+    return [f"hydra.{path}" for path, _ in leaves(content)]
 
 
 def valid_names(config_name: str) -> dict[str, set[str]]:

@@ -13,9 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from leap_avvp.config.hashing import cell_name
+from leap_avvp.config.words import quote
 from leap_avvp.errors import DataError
 from leap_avvp.scoring.record import RunRecord
-from leap_avvp.studies.plan import evaluated, quote
+from leap_avvp.studies.plan import evaluated
 from leap_avvp.studies.spec import Study
 from leap_avvp.studies.sweep import CellResult
 

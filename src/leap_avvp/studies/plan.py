@@ -13,17 +13,18 @@ from typing import Any
 
 from hydra import initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from leap_avvp.config.compose import compose_job, plain
 from leap_avvp.config.explain import explain
 from leap_avvp.config.groups import CONFIG_MODULE
 from leap_avvp.config.hashing import cell_name, config_hash
+from leap_avvp.config.words import quote, readable
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.studies.collect import CELLS_FOLDER, OUTPUTS
 
-__all__ = ["Cell", "Plan", "evaluated", "make_plan", "quote", "short_path"]
+__all__ = ["Cell", "Plan", "evaluated", "make_plan", "short_path"]
 
 # Overrides that the plan itself sets, and the option that sets each.
 _RESERVED = {"experiment": "the study's name", "seed": "--seeds", "hydra.run.dir": "--out", "hydra.sweep.dir": "--out"}
@@ -71,17 +72,6 @@ class Plan:
     cells: tuple[Cell, ...]
     overrides: tuple[str, ...] = ()
     """The user's own."""
-
-
-def quote(value: object) -> str:
-    """Return a text as Hydra's override grammar reads it back unchanged: bare where that works, else in quotes."""
-    text = str(value)
-    with contextlib.suppress(HydraException):
-        bare = OverridesParser.create().parse_override(f"key={text}")
-        if "$" not in text and not bare.is_sweep_override() and bare.value() == text:
-            return text
-    # OmegaConf would interpolate `${` even in quotes.
-    return QuotedString(text.replace("${", "\\${"), Quote.double).with_quotes()
 
 
 def short_path(path: Path) -> Path:
@@ -174,7 +164,7 @@ def _split(overrides: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str
     """Split the user's overrides into fixed ones and sweeps, by key."""
     own: dict[str, str] = {}
     axes: dict[str, list[str]] = {}
-    for override in _parse(overrides):
+    for override in _parse(readable(overrides, multirun=True)):
         key = override.key_or_group
         if key in _RESERVED:
             raise ConfigError(f"{override.input_line}: {key} is set by {_RESERVED[key]}")

@@ -21,6 +21,7 @@ __all__ = [
     "CHECKPOINT_KEY",
     "Trained",
     "check_weights",
+    "checkpoint_file",
     "load_checkpoint",
     "load_trained",
     "load_weights",
@@ -33,6 +34,12 @@ __all__ = [
 CHECKPOINT_KEY = "leap_avvp"
 """Where a checkpoint keeps its stamp: ``config`` (plain dict), ``config_hash``, ``directory`` of the training."""
 _PREFIX = "parser."
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """Return the file that a path means: of the folder of a run, the weights of its best epoch."""
+    path = Path(path)
+    return path / "checkpoints" / "best.ckpt" if path.is_dir() else path
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -124,7 +131,7 @@ class Trained:
 
 
 def load_checkpoint(path: str | Path) -> tuple[VideoParser, Mapping[str, Any]]:
-    """Return the parser of a checkpoint in eval mode, and the plain config that it was trained with.
+    """Return the parser of a checkpoint, or of a run's folder, in eval mode, and its plain config.
 
     Raises:
         DataError: missing or damaged file, or weights that do not fit their own config.
@@ -134,12 +141,12 @@ def load_checkpoint(path: str | Path) -> tuple[VideoParser, Mapping[str, Any]]:
 
 
 def load_trained(path: str | Path) -> Trained:
-    """Return what a checkpoint holds of its training.
+    """Return what a checkpoint, or the best one of a run's folder, holds of its training.
 
     Raises:
         DataError: missing or damaged file, or weights that do not fit their own config.
     """
-    path = Path(path)
+    path = checkpoint_file(path)
     checkpoint = read_checkpoint(path)
     stamp, state = stamp_of(checkpoint, path), parser_state(checkpoint)
     config = check_model(stamp["config"], path)

@@ -12,7 +12,7 @@ from leap_avvp.config.job import EvaluationJob
 from leap_avvp.config.merge import merge
 from leap_avvp.files import write_json
 from leap_avvp.losses import ParsingLoss
-from leap_avvp.training.checkpoint import load_trained
+from leap_avvp.training.checkpoint import checkpoint_file, load_trained
 from leap_avvp.training.folder import claim_evaluation, prepare_folder
 from leap_avvp.training.module import ParsingModule
 from leap_avvp.training.trainer import device_name, make_trainer, quiet, versions
@@ -31,11 +31,12 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
     """
     quiet()
     prepare_folder(job.output_dir)
-    trained = load_trained(job.checkpoint)
+    checkpoint = checkpoint_file(job.checkpoint)
+    trained = load_trained(checkpoint)
     parts = merge(job, trained.config, trained.directory)
     data, protocol = parts.data(), parts.protocol()
     identity = {
-        "checkpoint": str(job.checkpoint.absolute()),
+        "checkpoint": str(checkpoint.absolute()),
         "config_hash": config_hash(trained.config),
         "data": json.loads(json.dumps(data.source.describe())),
         "protocol": {"name": protocol.name},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leap_avvp.errors import DataError
 from leap_avvp.models import VideoParser
-from leap_avvp.training.checkpoint import load_weights, parser_state, read_checkpoint, stamp_of
+from leap_avvp.training.checkpoint import checkpoint_file, load_weights, parser_state, read_checkpoint, stamp_of
 
 __all__ = ["load_initial"]
 
@@ -23,8 +23,7 @@ def load_initial(parser: VideoParser, path: Path, parts: Sequence[str] = ()) -> 
     Raises:
         DataError: no such file, or weights that do not fit.
     """
-    if path.is_dir():
-        path = path / "checkpoints" / "best.ckpt"
+    path = checkpoint_file(path)
     checkpoint = read_checkpoint(path)
     stamp_of(checkpoint, path)
     state = parser_state(checkpoint)
