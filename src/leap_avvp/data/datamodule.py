@@ -255,7 +255,7 @@ def folder_data(
     annotations: str | Path | None = None,
     pseudo_labels: str = "valor",
     allow_missing: bool = False,
-    packed: str = "auto",
+    packed: str | Path = "auto",
     placement: str | None = None,
     batch_size: int = 32,
     eval_batch_size: int = 128,
@@ -265,14 +265,7 @@ def folder_data(
     """Return the data module of a folder in LLP's real layout, or of its packed set (``data=llp``)."""
     if root is None:
         raise ConfigError("data.root: expected the folder that holds feats/ and the annotation files: data.root=DIR")
-    source = open_folder(
-        Path(root),
-        None if annotations is None else Path(annotations),
-        pseudo_labels,
-        allow_missing,
-        packed,
-        None if link_store is None else Path(link_store),
-    )
+    source = open_folder(root, annotations, pseudo_labels, allow_missing, packed, link_store)
     return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)
 
 

@@ -31,7 +31,7 @@ def mark_source(figure: Figure, data_source: str) -> None:
         )  # fmt: skip
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+def save_figure(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     """Write ``name.png`` and ``name.svg``, whole or not at all; the same figure always gives the same bytes.
 
     Characters of the name that a file name should not hold become ``_``.
@@ -42,7 +42,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     from matplotlib import rc_context
 
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    paths = [folder / f"{stem}.png", folder / f"{stem}.svg"]
+    paths = [Path(folder) / f"{stem}.{kind}" for kind in ("png", "svg")]
     with rc_context({"svg.hashsalt": stem, "hatch.linewidth": HATCH_WIDTH}):
         write_whole(paths[0], lambda part: figure.savefig(part, format="png", dpi=_DPI))
         write_whole(paths[1], lambda part: figure.savefig(part, format="svg", metadata={"Date": None}))

@@ -57,10 +57,10 @@ def glove_queries(
             looked = f" (looked for {' and '.join(KNOWN_NAMES)} in {search})" if search else ""
             raise DataError(f"label_embedding=glove needs a file, found none{looked}: {_HOW_TO_GET}")
         path = found[0]
-    return LabelQueries(read_label_embedding(Path(path), embedding_dim), kind="glove", embedding_dim=embedding_dim)
+    return LabelQueries(read_label_embedding(path, embedding_dim), kind="glove", embedding_dim=embedding_dim)
 
 
-def read_label_embedding(path: Path, embedding_dim: int = EMBEDDING_DIM) -> Tensor:
+def read_label_embedding(path: str | Path, embedding_dim: int = EMBEDDING_DIM) -> Tensor:
     """Return the (25, E) label embedding in ``path``, its rows in the order of :data:`leap_avvp.llp.CLASSES`.
 
     - ``.pt``: a dict of 25 vectors in class order (the released file), or one (25, E) tensor;
@@ -71,6 +71,7 @@ def read_label_embedding(path: Path, embedding_dim: int = EMBEDDING_DIM) -> Tens
     Raises:
         DataError: naming the file, what was expected and what was found.
     """
+    path = Path(path)
     try:
         instead = absence(path) or pointer(path)
     except OSError as error:

@@ -36,7 +36,7 @@ def _config_of(architecture: Architecture) -> dict[str, Any]:
     return content
 
 
-def convert(source: Path, target: Path, label_embedding: Path | None = None) -> str:
+def convert(source: str | Path, target: str | Path, label_embedding: str | Path | None = None) -> str:
     """Convert ``source`` into ``target``, the direction told from what ``source`` holds; return one line about it.
 
     Args:
@@ -48,6 +48,7 @@ def convert(source: Path, target: Path, label_embedding: Path | None = None) -> 
     Raises:
         DataError: naming the file and what is wrong with it.
     """
+    source, target = Path(source), Path(target)
     content = read_checkpoint(source)
     if CHECKPOINT_KEY in content:
         parser, _ = load_checkpoint(source)

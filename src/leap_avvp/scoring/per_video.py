@@ -35,7 +35,7 @@ class PerVideo:
         return 100 * self.scores[metric]
 
 
-def write_per_video(path: Path, video_ids: Sequence[str], scores: Mapping[str, NDArray[np.float64]]) -> None:
+def write_per_video(path: str | Path, video_ids: Sequence[str], scores: Mapping[str, NDArray[np.float64]]) -> None:
     """Write the scores as an ``.npz`` of ``video_id`` (N,), ``metric`` (M,) and ``score`` (N, M) float64."""
     table = np.stack([np.asarray(values, dtype=np.float64) for values in scores.values()], axis=1)
 
@@ -43,15 +43,16 @@ def write_per_video(path: Path, video_ids: Sequence[str], scores: Mapping[str, N
         with part.open("wb") as file:
             np.savez_compressed(file, video_id=np.array(video_ids), metric=np.array(list(scores)), score=table)
 
-    write_whole(path, save)
+    write_whole(Path(path), save)
 
 
-def read_per_video(path: Path) -> PerVideo:
+def read_per_video(path: str | Path) -> PerVideo:
     """Read what :func:`write_per_video` wrote.
 
     Raises:
         DataError: missing or damaged.
     """
+    path = Path(path)
     try:
         with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             ids, metrics, table = (file[name] for name in ("video_id", "metric", "score"))

@@ -62,7 +62,7 @@ class ScoreResult:
 
 
 def write_predictions(
-    path: Path,
+    path: str | Path,
     *,
     video_ids: Sequence[str],
     audio: NDArray[np.bool_],
@@ -97,17 +97,17 @@ def write_predictions(
     buffer = io.BytesIO()
     # mypy takes any keyword for `allow_pickle`, which numpy 1.26 would store as an array.
     np.savez_compressed(buffer, video_id=np.array(list(video_ids), dtype=np.str_), **arrays)  # type: ignore[arg-type]
-    write_whole(path, buffer.getvalue())
+    write_whole(Path(path), buffer.getvalue())
 
 
 def score_predictions(
-    predictions: Path,
-    annotations: Path,
+    predictions: str | Path,
+    annotations: str | Path,
     split: str = "test",
     *,
     filter: str = "none",
     allow_missing: bool = False,
-    link_store: Path | None = None,
+    link_store: str | Path | None = None,
 ) -> ScoreResult:
     """Score a file of predictions on the real annotations.
 
@@ -129,6 +129,7 @@ def score_predictions(
     """
     check_choice("--split", split, ("val", "test"))
     check_choice("--filter", filter, FILTERS)
+    predictions = Path(predictions)
     folder = find_annotations(annotations, annotations)
     truth, dirt = read_annotations(folder, ("val", "test"), link_store)
     target = truth[split]
@@ -155,12 +156,13 @@ def score_predictions(
     )
 
 
-def read_predictions(path: Path) -> tuple[list[str], NDArray[np.bool_], NDArray[np.bool_]]:
+def read_predictions(path: str | Path) -> tuple[list[str], NDArray[np.bool_], NDArray[np.bool_]]:
     """Read a file that :func:`write_predictions` wrote: video ids (N,), audio and visual segments (N, T, C).
 
     Raises:
         DataError: naming the file, what was expected and what was found.
     """
+    path = Path(path)
     arrays = _read(path, "none")
     audio, visual = (_boolean(path, name, arrays[name]) for name in ("audio", "visual"))
     return _names(arrays["video_id"]), audio, visual

@@ -63,13 +63,14 @@ _TYPES: dict[str, type] = {
 }
 
 
-def read_record(path: Path) -> RunRecord:
+def read_record(path: str | Path) -> RunRecord:
     """Read one ``metrics.json``.
 
     Raises:
         DataError: naming the file and what is wrong with it: unreadable, damaged, of another format, a field missing
             or of the wrong type, a metric that is not a finite number.
     """
+    path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

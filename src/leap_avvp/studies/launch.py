@@ -42,7 +42,7 @@ def reproduce(
     *,
     data: str | Path | None = None,
     seeds: Sequence[int] | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     overrides: Sequence[str] = (),
     dry_run: bool = False,
     table_only: bool = False,
@@ -73,7 +73,8 @@ def reproduce(
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
     started, every = time.monotonic(), study == ALL
-    base, own = (out or OUTPUTS, None) if every else (OUTPUTS, out)
+    where = None if out is None else Path(out)
+    base, own = (where or OUTPUTS, None) if every else (OUTPUTS, where)
     chosen = [load_study(name) for name in (study_names(runs_only=False) if every else [study])]
     works = [
         _Work(

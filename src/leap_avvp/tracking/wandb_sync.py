@@ -36,7 +36,7 @@ class OfflineRun:
         return (self.folder / f"run-{self.id}.wandb.synced").exists()
 
 
-def find_runs(folder: Path) -> list[OfflineRun]:
+def find_runs(folder: str | Path) -> list[OfflineRun]:
     """Return all offline runs below a folder in the order in which to send them.
 
     Runs go by the time of their first part, which is the order of a study's cells; the parts of one follow each other.
@@ -45,6 +45,7 @@ def find_runs(folder: Path) -> list[OfflineRun]:
     Raises:
         DataError: no such folder.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: expected the folder of a study or run, found none")
     parts = []
@@ -79,7 +80,7 @@ def sync_part(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def sync_folder(folder: Path, *, dry_run: bool = False, sync: Sync = sync_part) -> int:
+def sync_folder(folder: str | Path, *, dry_run: bool = False, sync: Sync = sync_part) -> int:
     """List or send the runs below a folder, a line for each; return 0 when all are sent, else 1.
 
     Args:

@@ -43,7 +43,7 @@ class SplitAnnotations:
         return [video_id(name) for name in self.filenames]
 
 
-def find_annotations(root: Path, annotations: Path | None = None) -> Path:
+def find_annotations(root: str | Path, annotations: str | Path | None = None) -> Path:
     """Return the folder of the CSV files.
 
     Args:
@@ -53,7 +53,8 @@ def find_annotations(root: Path, annotations: Path | None = None) -> Path:
     Raises:
         DataError: no such folder, or not one annotation file in it.
     """
-    places = [root / "annotations", root / "data", root] if annotations is None else [annotations]
+    root = Path(root)
+    places = [root / "annotations", root / "data", root] if annotations is None else [Path(annotations)]
     wanted = [*WEAK_FILES.values(), *DENSE_FILES.values()]
     for place in places:
         # A link that leads nowhere counts: reading it says how to get what it points to.
@@ -69,7 +70,7 @@ def find_annotations(root: Path, annotations: Path | None = None) -> Path:
 
 
 def read_annotations(
-    folder: Path, splits: Sequence[str] = SPLITS, link_store: Path | None = None
+    folder: str | Path, splits: Sequence[str] = SPLITS, link_store: str | Path | None = None
 ) -> tuple[dict[str, SplitAnnotations], Dirt]:
     """Read the splits' annotations, and count what is irregular in them.
 
@@ -84,6 +85,7 @@ def read_annotations(
     Raises:
         DataError: naming file and line, what was expected, what was found and how to mend it.
     """
+    folder, link_store = Path(folder), None if link_store is None else Path(link_store)
     weak = {
         split: read_weak_rows(folder / WEAK_FILES[check_choice("split", split, SPLITS)], link_store) for split in splits
     }
@@ -104,7 +106,7 @@ def read_annotations(
     return result, count_dirt(weak, dense, audio_bytes)
 
 
-def write_annotations(folder: Path, splits: Mapping[str, SplitAnnotations]) -> None:
+def write_annotations(folder: str | Path, splits: Mapping[str, SplitAnnotations]) -> None:
     """Write LLP's six files, each whole or not at all; :func:`read_annotations` gives the same annotations back.
 
     Dense events are written as the grids' maximal runs. LLP has none for training, so those of ``train`` are left out.
@@ -116,6 +118,7 @@ def write_annotations(folder: Path, splits: Mapping[str, SplitAnnotations]) -> N
     Raises:
         DataError: a name that is not ``<id>_<start>_<end>``, a video without a label, a folder that cannot be written.
     """
+    folder = Path(folder)
     everything: list[tuple[str, str]] = []
     for split, one in splits.items():
         for name, weak in zip(one.filenames, one.weak, strict=True):

@@ -58,11 +58,11 @@ class LLPFolder:
 
     def __init__(
         self,
-        root: Path,
-        annotations: Path | None = None,
+        root: str | Path,
+        annotations: str | Path | None = None,
         pseudo_labels: str = "valor",
         allow_missing: bool = False,
-        link_store: Path | None = None,
+        link_store: str | Path | None = None,
     ) -> None:
         self.root = Path(root)
         if not self.root.is_dir():

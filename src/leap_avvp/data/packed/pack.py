@@ -26,13 +26,13 @@ DTYPES = ("float32", "float16")
 
 
 def pack_folder(
-    root: Path,
-    annotations: Path | None = None,
+    root: str | Path,
+    annotations: str | Path | None = None,
     *,
     dtype: str = "float32",
-    out: Path | None = None,
+    out: str | Path | None = None,
     allow_missing: bool = False,
-    link_store: Path | None = None,
+    link_store: str | Path | None = None,
     console: Console | None = None,
 ) -> Path:
     """Pack a folder in LLP's layout; return the folder of the packed set.
@@ -55,7 +55,7 @@ def pack_folder(
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     source = LLPFolder(root, annotations, allow_missing=allow_missing, link_store=link_store)
     pseudo_labels = source.has_pseudo_labels()
-    target = out or set_folder(root, dtype)
+    target = set_folder(Path(root), dtype) if out is None else Path(out)
     part = target.with_name(f".{target.name}.part")
     with folder_lock(part):
         splits = [

@@ -35,7 +35,7 @@ PACKED = ("auto", "off", "float32", "float16")
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def find_packed(root: Path, packed: str = "auto") -> Path | None:
+def find_packed(root: str | Path, packed: str | Path = "auto") -> Path | None:
     """Return the packed set that a data folder is to be read from, if any.
 
     Args:
@@ -46,6 +46,7 @@ def find_packed(root: Path, packed: str = "auto") -> Path | None:
     Raises:
         DataError: a set that is asked for is not there.
     """
+    root = Path(root)
     if packed == "off":
         return None
     if (root / HEADER).is_file():
@@ -53,7 +54,7 @@ def find_packed(root: Path, packed: str = "auto") -> Path | None:
     if packed == "auto":
         folder = set_folder(root, "float32")
         return folder if folder.is_dir() else None
-    folder = set_folder(root, packed) if packed in PACKED else Path(packed)
+    folder = set_folder(root, str(packed)) if packed in PACKED else Path(packed)
     if not (folder / HEADER).is_file():
         raise DataError(
             f"data.packed={packed}: no packed set at {folder}; `leap-avvp data pack {root}` makes one (--dtype, --out)"
@@ -81,13 +82,15 @@ class PackedLLP:
 
     def __init__(
         self,
-        folder: Path,
-        root: Path | None = None,
-        annotations: Path | None = None,
+        folder: str | Path,
+        root: str | Path | None = None,
+        annotations: str | Path | None = None,
         pseudo_labels: str = "valor",
         allow_missing: bool = False,
     ) -> None:
-        self.folder, self.root, self.annotation_folder = Path(folder), root, annotations
+        self.folder = Path(folder)
+        self.root = None if root is None else Path(root)
+        self.annotation_folder = None if annotations is None else Path(annotations)
         self.pseudo_labels = check_choice("data.pseudo_labels", pseudo_labels, ("valor", "none"))
         self.allow_missing = allow_missing
         self.header: PackHeader = read_header(self.folder)
@@ -193,12 +196,12 @@ class PackedLLP:
 
 
 def open_folder(
-    root: Path,
-    annotations: Path | None = None,
+    root: str | Path,
+    annotations: str | Path | None = None,
     pseudo_labels: str = "valor",
     allow_missing: bool = False,
-    packed: str = "auto",
-    link_store: Path | None = None,
+    packed: str | Path = "auto",
+    link_store: str | Path | None = None,
 ) -> DataSource:
     """Return the packed set of a data folder where there is one to use, and say so, else the folder itself.
 
@@ -214,8 +217,9 @@ def open_folder(
     Raises:
         DataError: as :class:`PackedLLP` and :class:`~leap_avvp.data.folder.LLPFolder`.
     """
-    if not isinstance(packed, str) or not packed:
+    if not isinstance(packed, str | Path) or not packed:
         raise ConfigError(f"data.packed: expected one of {', '.join(PACKED)}, or a folder, found {packed!r}")
+    root = Path(root)
     found = find_packed(root, packed)
     if found is None:
         return LLPFolder(root, annotations, pseudo_labels, allow_missing, link_store)

@@ -38,9 +38,9 @@ Written by leap-avvp in the layout of LLP (Tian, Li and Xu, ECCV 2020):
 
 def write_llp_folder(
     source: SimulatedLLP,
-    out: Path,
+    out: str | Path,
     *,
-    annotations: Path | None = None,
+    annotations: str | Path | None = None,
     limit: int | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -59,6 +59,7 @@ def write_llp_folder(
     Raises:
         DataError: ``out`` holds something, or cannot be written.
     """
+    out = Path(out)
     try:
         if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not overwrite)):
             raise DataError(
