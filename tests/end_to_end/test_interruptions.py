@@ -17,9 +17,9 @@ from leap_avvp.cli import main
 from leap_avvp.data.datamodule import SeededBatches
 from leap_avvp.errors import ConfigError
 from leap_avvp.files import folder_lock
+from leap_avvp.files.interrupts import Stopped, StopSignals
 from leap_avvp.training.checkpoint import read_checkpoint
 from leap_avvp.training.history import EpochLosses
-from leap_avvp.training.interrupts import Stopped, StopSignals
 from leap_avvp.training.module import ParsingModule
 from leap_avvp.training.saving import LastCheckpoint
 

@@ -10,7 +10,7 @@ from leap_avvp import __version__
 from leap_avvp.cli import convert, data, evaluate, reproduce, score, train, visualize, wandb_sync
 from leap_avvp.cli.arguments import HydraCommand, SubCommand, add_command
 from leap_avvp.errors import LeapError
-from leap_avvp.training.interrupts import Stopped
+from leap_avvp.files.interrupts import Stopped
 
 __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 

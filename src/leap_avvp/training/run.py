@@ -15,6 +15,7 @@ from leap_avvp.config.job import TrainingJob
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_json
+from leap_avvp.files.interrupts import StopSignals
 from leap_avvp.scoring.record import METRICS_FILE, METRICS_FORMAT
 from leap_avvp.tracking.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.tracking.loggers import Loggers
@@ -22,7 +23,6 @@ from leap_avvp.training.checkpoint import load_weights, parser_state, read_check
 from leap_avvp.training.folder import CHECKPOINTS, Standing, claim, one_writer, tidy
 from leap_avvp.training.history import HISTORY_FILE, History
 from leap_avvp.training.initial import load_initial
-from leap_avvp.training.interrupts import StopSignals
 from leap_avvp.training.module import ParsingModule, build_module
 from leap_avvp.training.progress import progress
 from leap_avvp.training.saving import BestCheckpoint, LastCheckpoint

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from leap_avvp.data.datamodule import ResumableLoader
 from leap_avvp.errors import ConfigError
+from leap_avvp.files.interrupts import Stopped, StopSignals
 from leap_avvp.training.checkpoint import read_checkpoint, save_atomic
-from leap_avvp.training.interrupts import Stopped, StopSignals
 
 __all__ = ["BEFORE_FILE", "BEST_FILE", "LAST_FILE", "AtomicCheckpointIO", "BestCheckpoint", "LastCheckpoint"]
 
