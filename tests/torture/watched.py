@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import sys
@@ -11,7 +12,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-import leap_avvp.training.run
 from leap_avvp.cli import main
 from leap_avvp.training.module import ParsingModule
 
@@ -43,7 +43,8 @@ def looking_after(original: Callable[..., Any]) -> Callable[..., Any]:
 
 if __name__ == "__main__":
     if sys.argv[1] == "jobs":
-        leap_avvp.training.run.run = looking_after(leap_avvp.training.run.run)
+        module = importlib.import_module("leap_avvp.training.run")
+        module.run = looking_after(module.run)
     else:
         ParsingModule.on_validation_epoch_end = looking_after(ParsingModule.on_validation_epoch_end)  # type: ignore[method-assign]
     sys.exit(main(sys.argv[2:]))

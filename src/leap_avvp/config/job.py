@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from leap_avvp.config import compose
 from leap_avvp.config.build import Parts
 from leap_avvp.config.compose import check_types, plain
 from leap_avvp.config.elsewhere import DATA_KEYS
@@ -19,7 +23,15 @@ from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.older import renamed
 from leap_avvp.errors import ConfigError, DataError, check_choice
 
-__all__ = ["MODEL_GROUPS", "EvaluationJob", "TrainingJob", "check_model", "evaluation_job", "training_job"]
+__all__ = [
+    "MODEL_GROUPS",
+    "EvaluationJob",
+    "TrainingJob",
+    "check_model",
+    "compose_job",
+    "evaluation_job",
+    "training_job",
+]
 
 MODEL_GROUPS = ("encoder", "decoder", "label_embedding")
 """The groups of a config that make the parser."""
@@ -111,6 +123,39 @@ def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJ
         matmul_precision=_precision(trainer),
         records=_records(content),
     )
+
+
+def compose_job(overrides: Sequence[str] = (), output_dir: str | Path | None = None) -> TrainingJob:
+    """Compose and check a training as ``leap-avvp train`` does, ready for :func:`leap_avvp.training.run`.
+
+    A Hydra of the program that calls is left as it was.
+
+    Args:
+        overrides: words of the command line, without sweeps: ``["encoder=han", "trainer=cpu"]``.
+        output_dir: folder of the run; None takes what the command line would, below ``outputs/train`` by the time.
+
+    Raises:
+        ConfigError: naming the key, what was expected and what was found.
+    """
+    with _no_hydra():
+        whole = compose.compose_job(overrides, hydra=True)
+        config = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        if output_dir is not None or OmegaConf.is_interpolation(config, "output_dir"):
+            config.output_dir = str(Path(output_dir or whole.hydra.run.dir).expanduser().absolute())
+        job = training_job(config, overrides)
+    records = {"config.yaml": job.records["config.yaml"], "overrides.yaml": OmegaConf.to_yaml(list(overrides))}
+    return dataclasses.replace(job, records=records)
+
+
+@contextlib.contextmanager
+def _no_hydra() -> Iterator[None]:
+    """Put away the Hydra of the program, with its own configs, while the block runs."""
+    backup = get_gh_backup()
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        restore_gh_from_backup(backup)
 
 
 def evaluation_job(config: DictConfig, overrides: Sequence[str] = ()) -> EvaluationJob:

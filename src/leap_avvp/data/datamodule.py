@@ -243,6 +243,10 @@ class LLPDataModule(lightning.LightningDataModule):
         """Batches of the test split, in order."""
         return self._loader("test")
 
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the test split, in order, as those of a test."""
+        return self._loader("test")
+
 
 def _choose(dataset: SplitDataset, device: torch.device) -> str:
     if device.type == "cuda" and dataset.nbytes < _DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:

@@ -45,9 +45,9 @@ class ParsingModule(lightning.LightningModule):
 
     Args:
         parser: the model.
-        loss: the training loss.
-        protocol: how probabilities become binary predictions.
-        optimizer: from parameters to an optimizer.
+        loss: the training loss; None takes LEAP's with its own weights.
+        protocol: how probabilities become binary predictions; None takes ``union`` with thresholds of 0.5.
+        optimizer: from parameters to an optimizer; None for a module that is not trained.
         scheduler: from the optimizer to a schedule, stepped once an epoch, or at every step (and told ``total_steps``)
             if its class says ``interval = "step"``; None for a constant rate.
         seed: dropout of epoch e depends on (seed, e) alone, so a run resumed between epochs equals one never stopped.
@@ -56,16 +56,16 @@ class ParsingModule(lightning.LightningModule):
     def __init__(
         self,
         parser: VideoParser,
-        loss: ParsingLoss,
-        protocol: Protocol,
+        loss: ParsingLoss | None = None,
+        protocol: Protocol | None = None,
         optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
         scheduler: Callable[..., LRScheduler] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.parser = parser
-        self.loss = loss
-        self.protocol = protocol
+        self.loss = loss or ParsingLoss()
+        self.protocol = protocol or Protocol()
         self.seed = seed
         self._optimizer = optimizer
         self._scheduler = scheduler
@@ -169,6 +169,26 @@ class ParsingModule(lightning.LightningModule):
                 "video": (out.video_prob >= self.protocol.video_threshold).cpu().numpy(),
             }
         )
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0, dataloader_idx: int = 0) -> dict[str, Any]:
+        """Return what is said of the videos of a batch, B of them, on the CPU; labels need not be there.
+
+        ``video_id``, length B; boolean ``audio`` and ``visual`` (B, T, C), as the protocol makes them, and ``video``
+        (B, C); the probabilities behind them, ``segment_audio_prob`` and ``segment_visual_prob`` (B, T, C) and
+        ``video_prob`` (B, C).
+
+        Raises:
+            NonFiniteProbabilityError: naming the videos.
+        """
+        out = self._finite(batch)
+        audio, visual = self.protocol.apply(out)
+        tensors = {
+            "audio": audio,
+            "visual": visual,
+            "video": out.video_prob >= self.protocol.video_threshold,
+            **{name: out[name] for name in ("segment_audio_prob", "segment_visual_prob", "video_prob")},
+        }
+        return {"video_id": batch["video_id"], **{name: value.cpu() for name, value in tensors.items()}}
 
     def on_test_epoch_start(self) -> None:
         """Forget the predictions of an earlier test."""
