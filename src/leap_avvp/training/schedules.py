@@ -68,7 +68,7 @@ class WarmupHold(LambdaLR):
 
     interval = "step"
 
-    def __init__(self, optimizer: Optimizer, total_steps: int, warmup_steps: int = 40, decay: float = 0.3) -> None:
+    def __init__(self, optimizer: Optimizer, total_steps: int, warmup_steps: int = 40, decay: float = 0.5) -> None:
         steps = _check_warmup(warmup_steps)
         if isinstance(decay, bool) or not isinstance(decay, int | float) or not 0 < decay <= 1:
             raise ConfigError(f"scheduler.decay: expected a share above 0 and up to 1, found {decay!r}")
