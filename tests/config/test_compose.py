@@ -165,8 +165,8 @@ def test_good_values_pass_the_type_check():
         ("loss.normaliser=unoin", "did you mean 'union'"),
         ("protocol.filter=unions", "did you mean 'union'"),
         ("protocol.segment_threshold=1.5", "from 0 to 1"),
-        ("+encoder.depth=3", "depth"),
-        ("+decoder.depth=3", "decoder: .*depth"),
+        ("+encoder.depth=3", r"^encoder\.depth: expected an argument of"),
+        ("+decoder.depth=3", r"^decoder\.depth: expected an argument of leap_avvp\.models\.LEAPDecoder"),
         ("encoder.dim=16", r"encoder\.dim and decoder\.dim"),
     ],
 )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
-from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from leap_avvp.config.arguments import check_arguments, wrong_arguments
 from leap_avvp.config.trust import check_targets
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, LeapError
@@ -20,7 +21,7 @@ from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
 
-__all__ = ["Parts", "build_part"]
+__all__ = ["Maker", "Parts", "build_part"]
 
 _NOT_LIGHTNINGS = ("compile", "matmul_precision")  # keys of `trainer` that this package reads itself
 
@@ -33,6 +34,10 @@ def build_part(node: Mapping[str, Any], path: str, *args: Any, **kwargs: Any) ->
     """
     content = dict(node)
     check_targets(content, path)
+    if content.get("_target_") is None:
+        raise ConfigError(f"{path}._target_: expected the name of a class or function, found none")
+    if not content.get("_partial_"):
+        check_arguments(content, path, len(args), kwargs)
     try:
         return instantiate(content, *args, _convert_="all", **kwargs)
     except InstantiationException as error:
@@ -42,6 +47,27 @@ def build_part(node: Mapping[str, Any], path: str, *args: Any, **kwargs: Any) ->
             if isinstance(cause, LeapError):
                 raise cause from error
         raise ConfigError(f"{path}: {(str(cause).splitlines() or ['?'])[0]}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Maker:
+    """What makes a part once its first arguments are known, as an optimizer of parameters."""
+
+    func: Callable[..., Any]
+    """What the config names."""
+    node: Mapping[str, Any]
+    path: str
+    kind: type[Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make it.
+
+        Raises:
+            ConfigError: naming the node, its arguments, and what is wrong with them.
+        """
+        make = build_part({**self.node, "_partial_": True}, self.path)
+        with wrong_arguments(self.node, self.path):
+            return _checked(make(*args, **kwargs), self.kind, self.path)
 
 
 def _checked(part: Any, kind: type[Any], path: str) -> Any:
@@ -69,8 +95,8 @@ class Parts:
         Args:
             label_embedding: (C, E) used in place of the configured one, as when a checkpoint brings its own.
         """
-        encoder = _checked(build_part(self.content["encoder"], "encoder"), nn.Module, "encoder")
-        node = dict(self.content["decoder"])
+        encoder = _checked(build_part(self._group("encoder"), "encoder"), nn.Module, "encoder")
+        node = dict(self._group("decoder"))
         queries_node = node.pop("label_queries", None)
         if queries_node is None:
             decoder = build_part(node, "decoder")
@@ -80,38 +106,66 @@ class Parts:
             else:
                 width = label_embedding.shape[-1] if label_embedding.dim() else 0
                 queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=width)
-            # Passed as a partial: Hydra would otherwise try to copy the module into its own config.
+            # Not through Hydra, which would try to copy the module into its own config.
+            check_targets(node, "decoder")
+            check_arguments(node, "decoder", named=("label_queries",))
             make = build_part({**node, "_partial_": True}, "decoder")
-            try:
+            with wrong_arguments(node, "decoder"):
                 decoder = make(label_queries=queries)
-            except TypeError as error:  # a key that the decoder does not take
-                raise ConfigError(f"decoder: {(str(error).splitlines() or ['?'])[0]}") from error
         return VideoParser(encoder, _checked(decoder, nn.Module, "decoder"))
 
     def loss(self) -> ParsingLoss:
         """Build the training loss."""
-        loss: ParsingLoss = build_part(self.content["loss"], "loss")
+        loss: ParsingLoss = build_part(self._group("loss"), "loss")
         return loss
 
     def protocol(self) -> Protocol:
         """Build the evaluation protocol."""
-        protocol: Protocol = _checked(build_part(self.content["protocol"], "protocol"), Protocol, "protocol")
+        protocol: Protocol = _checked(build_part(self._group("protocol"), "protocol"), Protocol, "protocol")
         return protocol
 
-    def optimizer(self) -> Callable[[Iterable[Parameter]], Optimizer]:
+    def optimizer(self) -> Maker:
         """Return what makes an optimizer of parameters."""
-        make: Callable[[Iterable[Parameter]], Optimizer] = build_part(self.content["optimizer"], "optimizer")
-        return make
+        return self._maker("optimizer", Optimizer)
 
-    def scheduler(self) -> Callable[..., LRScheduler] | None:
-        """Return what makes a schedule of an optimizer, or None for a constant rate."""
-        node = self.content.get("scheduler") or {}
-        return build_part(node, "scheduler") if node.get("_target_") else None
+    def scheduler(self) -> Maker | None:
+        """Return what makes a schedule of an optimizer, or None for a rate that is constant or waits for scores."""
+        maker = self._schedule()
+        return None if maker is None or maker.func is ReduceLROnPlateau else maker
+
+    def plateau(self) -> Maker | None:
+        """Return what makes a ``ReduceLROnPlateau`` of an optimizer, in the mode of the score that picks the epoch."""
+        maker = self._schedule()
+        if maker is None or maker.func is not ReduceLROnPlateau:
+            return None
+        return dataclasses.replace(maker, node={"mode": self.content["callbacks"]["mode"], **maker.node})
+
+    def _schedule(self) -> Maker | None:
+        node = self.content.get("scheduler")
+        none = not node or node.get("_target_", "") is None  # as scheduler=none says it
+        return None if none else self._maker("scheduler", LRScheduler)
+
+    def _maker(self, path: str, kind: type[Any]) -> Maker:
+        node = self._group(path)
+        check_targets(node, path)
+        if node.get("_target_") is None:
+            raise ConfigError(f"{path}._target_: expected the name of a class, found none; choose an option of {path}")
+        func = get_object(str(node["_target_"]))
+        in_steps = getattr(func, "interval", "epoch") == "step"
+        check_arguments(node, path, 1, ("total_steps",) if kind is LRScheduler and in_steps else ())
+        return Maker(func, node, path, kind)
+
+    def _group(self, name: str) -> Mapping[str, Any]:
+        node = self.content.get(name)
+        if not isinstance(node, Mapping):
+            raise ConfigError(f"{name}: expected a group of the config, found {str(node)[:80]!r}; choose an option")
+        return node
 
     def data(self) -> LLPDataModule:
         """Build the data module; its training order follows the run's seed."""
-        node = {key: value for key, value in self.content["data"].items() if key != "schedule"}
+        node = {key: value for key, value in self._group("data").items() if key != "schedule"}
         data: LLPDataModule = _checked(build_part(node, "data", seed=int(self.content["seed"])), LLPDataModule, "data")
+        data.same_batches = bool((self.content.get("trainer") or {}).get("overfit_batches"))
         return data
 
     def logger(self, save_dir: str, config_hash: str) -> Any:
@@ -123,14 +177,15 @@ class Parts:
         extra = {"config_hash": config_hash} if str(node["_target_"]).startswith("leap_avvp.") else {}
         return build_part(node, "logger", save_dir=save_dir, **extra)
 
-    def callbacks(self) -> list[Any]:
+    def callbacks(self) -> list[Callback]:
         """Build the callbacks that the config adds to a run's own."""
-        named = self.content.get("callbacks") or {}
-        return [
-            build_part(node, f"callbacks.{name}")
-            for name, node in named.items()
-            if isinstance(node, Mapping) and "_target_" in node
-        ]
+        nodes = self.callback_nodes()
+        return [_checked(build_part(node, path), Callback, path) for path, node in nodes.items()]
+
+    def callback_nodes(self) -> dict[str, Mapping[str, Any]]:
+        """Return the nodes of these callbacks by their paths."""
+        named = (self.content.get("callbacks") or {}).items()
+        return {f"callbacks.{name}": node for name, node in named if isinstance(node, Mapping) and "_target_" in node}
 
     def trainer(self, **settings: Any) -> Any:
         """Build Lightning's trainer.
@@ -138,5 +193,9 @@ class Parts:
         Args:
             settings: what the run adds: its folder, logger, callbacks and plugins.
         """
-        node = {key: value for key, value in self.content["trainer"].items() if key not in _NOT_LIGHTNINGS}
+        node = {key: value for key, value in self._group("trainer").items() if key not in _NOT_LIGHTNINGS}
+        # Lightning would put a sampler of its own in place of ours, which gives whole batches.
+        batches = node.pop("overfit_batches", None)
+        if batches:
+            node |= {"limit_train_batches": batches, "limit_val_batches": batches}
         return build_part(node, "trainer", **settings)

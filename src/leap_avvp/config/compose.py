@@ -11,12 +11,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config.explain import explain
-from leap_avvp.config.groups import hydra_compose, leaves
+from leap_avvp.config.groups import hydra_compose, leaves, option_files
 from leap_avvp.config.paths import places_in_full
 from leap_avvp.config.words import readable
 from leap_avvp.errors import ConfigError
 
 __all__ = ["check_types", "compose_job", "plain"]
+
+_MAY_LACK = ("scheduler", "logger")
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+# Keys that take values of several kinds.
+_ALSO = {
+    "trainer.devices": "a number of devices, a list of them as [0], or auto",
+    "trainer.deterministic": "true, false or warn",
+}
 
 
 def compose_job(overrides: Sequence[str] = (), config_name: str = "train", hydra: bool = False) -> DictConfig:
@@ -56,13 +64,25 @@ def check_types(config: DictConfig, overrides: Sequence[str], config_name: str =
     groups = [text for text in choices if isinstance(config.get(text.partition("=")[0]), DictConfig)]
     given = ["output_dir=.", *(["checkpoint=."] if config_name == "evaluate" else [])]  # what has no default
     default = dict(leaves(plain(compose_job([*groups, *given], config_name))))
-    for key, value in leaves(plain(config)):
+    content = plain(config)
+    for key, value in default.items():
+        if isinstance(value, dict) and "." not in key and key not in _MAY_LACK and not content.get(key):
+            raise ConfigError(f"{key}: expected one of {', '.join(option_files()[key])}, found none; choose {key}=NAME")
+    for key, value in leaves(content):
         expected = default.get(key)
-        if value is None or not isinstance(expected, bool | int | float):
+        if value is None or not isinstance(expected, bool | int | float) or _also(key, value):
             continue
         if not _same_kind(expected, value):
-            kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(expected)]
+            kind = _ALSO.get(key) or _KINDS[type(expected)]
             raise ConfigError(f"{key}: expected {kind}, found {value!r}")
+
+
+def _also(key: str, value: Any) -> bool:
+    """Say whether a value is one of the other kinds that Lightning takes."""
+    if key == "trainer.devices":
+        numbers = value if isinstance(value, list) else [value]
+        return value == "auto" or bool(numbers and all(type(number) is int for number in numbers))
+    return key == "trainer.deterministic" and value == "warn"
 
 
 def _same_kind(expected: bool | int | float, value: Any) -> bool:

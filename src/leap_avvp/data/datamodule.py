@@ -99,13 +99,20 @@ class SeededBatches(Sampler[list[int]]):
         rank: of this process: it gets every ``world_size``-th batch from the ``rank``-th on.
         world_size: number of processes. Where shuffled batches do not divide evenly, the first ones are used again, so
             that all processes train equally many steps; ordered ones come just once.
+        same: every epoch has the order of the first.
     """
 
     def __init__(
-        self, length: int, batch_size: int, seed: int | None = None, rank: int = 0, world_size: int = 1
+        self,
+        length: int,
+        batch_size: int,
+        seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        same: bool = False,
     ) -> None:
         self.length, self.batch_size, self.seed = length, batch_size, seed
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.same = rank, world_size, same
         self.epoch = 0
         self.position = 0
         """Batches of this epoch that were given out."""
@@ -131,7 +138,7 @@ class SeededBatches(Sampler[list[int]]):
         self.position = begin if epoch == self.epoch else 0
         order = np.arange(self.length)
         if self.seed is not None:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+            order = np.random.default_rng((self.seed, 0 if self.same else self.epoch)).permutation(self.length)
         number = math.ceil(self.length / self.batch_size)
         for turn in range(self.position, len(self)):
             self.position = turn + 1
@@ -185,6 +192,8 @@ class LLPDataModule(lightning.LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.seed = seed
         self.placement = placement
+        self.same_batches = False
+        """Whether every epoch has the training batches of the first, for ``trainer.overfit_batches``."""
         self._datasets: dict[str, SplitDataset] = {}
         self._placed: set[str] = set()
 
@@ -226,7 +235,7 @@ class LLPDataModule(lightning.LightningDataModule):
         # Lightning wants a batch for every process.
         eval_size = min(self.eval_batch_size, math.ceil(len(dataset) / world_size))
         size, seed = (self.batch_size, self.seed) if training else (eval_size, None)
-        batches = SeededBatches(len(dataset), size, seed, rank, world_size)
+        batches = SeededBatches(len(dataset), size, seed, rank, world_size, self.same_batches)
         # batch_size=None: each item of the sampler is a whole batch, taken by one index-select without workers.
         loader = ResumableLoader if training else DataLoader
         return loader(dataset, batch_size=None, sampler=batches, generator=torch.Generator())

@@ -9,13 +9,14 @@ import torch
 
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.job import EvaluationJob
+from leap_avvp.config.lightning import check_trainer
 from leap_avvp.config.merge import merge
 from leap_avvp.files import write_json
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.training.checkpoint import checkpoint_file, load_trained
 from leap_avvp.training.folder import claim_evaluation, prepare_folder
 from leap_avvp.training.module import ParsingModule
-from leap_avvp.training.trainer import device_name, make_trainer, quiet, versions
+from leap_avvp.training.trainer import device_name, lightnings_refusals, make_trainer, quiet, versions
 from leap_avvp.training.writers import PredictionsWriter
 
 __all__ = ["EVALUATION_FORMAT", "evaluate"]
@@ -30,6 +31,7 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
         LeapError: whatever the user can mend.
     """
     quiet()
+    check_trainer(job.content["trainer"])
     prepare_folder(job.output_dir)
     checkpoint = checkpoint_file(job.checkpoint)
     trained = load_trained(checkpoint)
@@ -47,7 +49,8 @@ def evaluate(job: EvaluationJob) -> dict[str, Any]:
     trainer = make_trainer(parts, job.output_dir, callbacks=[written])
     module = ParsingModule(trained.parser, ParsingLoss(), protocol)
     loader = data.test_dataloader() if job.split == "test" else data.val_dataloader()
-    trainer.test(module, dataloaders=loader, verbose=False)
+    with lightnings_refusals():
+        trainer.test(module, dataloaders=loader, verbose=False)
     result = {
         "format": EVALUATION_FORMAT,
         **identity,

@@ -20,13 +20,16 @@ from leap_avvp.scoring.record import METRICS_FILE, METRICS_FORMAT
 from leap_avvp.tracking.dashboards import HighestScores, finishing, log_results, start_run
 from leap_avvp.tracking.loggers import Loggers
 from leap_avvp.training.checkpoint import load_weights, parser_state, read_checkpoint
+from leap_avvp.training.checks import check_job
 from leap_avvp.training.folder import CHECKPOINTS, Standing, claim, one_writer, tidy
 from leap_avvp.training.history import HISTORY_FILE, History
 from leap_avvp.training.initial import load_initial
+from leap_avvp.training.limits import ScoredEnd
 from leap_avvp.training.module import ParsingModule, build_module
+from leap_avvp.training.plateau import PlateauRate
 from leap_avvp.training.progress import progress
 from leap_avvp.training.saving import BestCheckpoint, LastCheckpoint
-from leap_avvp.training.trainer import device_name, is_main_process, make_trainer, quiet, versions
+from leap_avvp.training.trainer import device_name, is_main_process, lightnings_refusals, make_trainer, quiet, versions
 from leap_avvp.training.writers import PerVideoWriter, PredictionsWriter
 
 __all__ = ["run"]
@@ -60,7 +63,8 @@ def run(job: TrainingJob) -> dict[str, Any]:
         LeapError: whatever the user can mend.
     """
     quiet()
-    with one_writer(job.output_dir), StopSignals().taken() as signals:
+    check_job(job)
+    with one_writer(job.output_dir), StopSignals().taken() as signals, lightnings_refusals():
         standing = claim(job)
         if standing.finished is not None:
             return _done_before(job, standing, standing.finished)
@@ -115,12 +119,14 @@ def _assemble(
     """Put the trainer together: what is kept and written, each by a callback of its own."""
     folder, checkpoints = job.output_dir, str(job.output_dir / CHECKPOINTS)
     best, highest = BestCheckpoint(checkpoints, job.monitor, job.mode), HighestScores()
-    written = PredictionsWriter(folder, "test")
+    written, plateau = PredictionsWriter(folder, "test"), job.parts.plateau()
     callbacks = [
         best,
         LastCheckpoint(checkpoints, job.checkpoint_every_n_steps, signals),
         *progress(job.progress),
         *job.parts.callbacks(),
+        *([] if plateau is None else [PlateauRate(plateau, job.monitor)]),
+        ScoredEnd(),
         highest,
         History(folder / HISTORY_FILE),
         written,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import platform
 import warnings
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,14 @@ import lightning
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from leap_avvp import __version__
 from leap_avvp.config.build import Parts
+from leap_avvp.errors import ConfigError
 from leap_avvp.training.saving import AtomicCheckpointIO
 
-__all__ = ["device_name", "is_main_process", "make_trainer", "quiet", "versions"]
+__all__ = ["device_name", "is_main_process", "lightnings_refusals", "make_trainer", "quiet", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -63,7 +67,11 @@ def quiet() -> None:
 def make_trainer(
     parts: Parts, output_dir: Path, logger: Any = False, callbacks: list[Any] | None = None
 ) -> lightning.Trainer:
-    """Build Lightning's trainer for one job; without a logger and callbacks, for a test that nobody watches."""
+    """Build Lightning's trainer for one job; without a logger and callbacks, for a test that nobody watches.
+
+    Raises:
+        ConfigError: a wrong argument, or more devices than there are processes.
+    """
     callbacks = callbacks or []
     bar = any(type(callback).__name__ == "RichProgressBar" for callback in callbacks)
     plugins: list[Any] = [AtomicCheckpointIO()]
@@ -76,5 +84,39 @@ def make_trainer(
         callbacks=callbacks,
         plugins=plugins,
         enable_progress_bar=bar,
+        **_devices(parts.content["trainer"]),
     )
+    _check_processes(trainer)
     return trainer
+
+
+def _devices(node: Mapping[str, Any]) -> dict[str, int]:
+    """Return ``devices=1`` where the first of one device is named and there is the CPU alone, which has no numbers."""
+    on_cpu = node.get("accelerator") == "cpu" or (
+        node.get("accelerator", "auto") == "auto" and not torch.accelerator.is_available()
+    )
+    return {"devices": 1} if on_cpu and node.get("devices") == [0] else {}
+
+
+def _check_processes(trainer: lightning.Trainer) -> None:
+    """Refuse several devices in one process: Lightning would start others, which know nothing of the command line."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    if trainer.world_size > 1 and environment is not None and not environment.creates_processes_externally:
+        number = trainer.num_devices
+        raise ConfigError(
+            f"trainer.devices: expected a process for each of {number} devices, found this one alone; start them by "
+            f"`torchrun --standalone --nproc-per-node={number} -m leap_avvp train ...`, or set trainer.devices=1"
+        )
+
+
+@contextlib.contextmanager
+def lightnings_refusals() -> Iterator[None]:
+    """Tell in one line what Lightning refuses while the block runs.
+
+    Raises:
+        ConfigError: its own words.
+    """
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {(str(error).splitlines() or ['?'])[0]}") from error
