@@ -87,6 +87,7 @@ def test_an_unfinished_run_of_another_configuration_is_refused_too(small, tmp_pa
     "change",
     [
         *("data.eval_batch_size=3", "trainer.log_every_n_steps=1", "trainer.accelerator=auto"),
+        *("trainer.devices=[0]", "trainer.devices=auto"),
         *("callbacks.progress=none", "name=other", "data.placement=ram", "logger=csv"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hydra.errors import MissingConfigException, OverrideParseException
 
 from leap_avvp.config.groups import hydra_names, launchers, valid_names
+from leap_avvp.config.lightning import trainer_arguments
 from leap_avvp.errors import ConfigError, nearest
 
 __all__ = ["explain"]
@@ -82,6 +83,8 @@ def _key(text: str, config_name: str) -> str | None:
             return f"{found[1]}: no such key of the launcher that is chosen; choose another first: {chosen}"
         advised = re.search(r"To append to your (?:config|default list) use (\+.*)", text)
         valid = hydra_names(config_name) if found[1].startswith("hydra.") else list(names)
+        if found[1].startswith("trainer."):
+            valid = list(dict.fromkeys([*valid, *(f"trainer.{name}" for name in trainer_arguments())]))
         return _unknown(found[1], found[1], valid, "key") + (f"; {advised[1]} adds it" if advised else "")
     missing = re.search(r"Missing mandatory value: (\S+)", text)
     return f"{missing[1]}: needed and not given; add {missing[1]}=VALUE" if missing else None

@@ -21,6 +21,7 @@ __all__ = [
     "config_groups",
     "hydra_compose",
     "hydra_names",
+    "keys_of",
     "launchers",
     "leaves",
     "option_files",
@@ -71,6 +72,13 @@ def option_files() -> dict[str, list[str]]:
         folder.name: sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
         for folder in folders
     }
+
+
+def keys_of(group: str) -> set[str]:
+    """Return the dotted keys that any option of a group has, by the package's own files."""
+    root = importlib.resources.files(CONFIG_MODULE)
+    files = [root / group / f"{option}.yaml" for option in option_files()[group]]
+    return {path for file in files for path, _ in leaves(_read_yaml(file))}
 
 
 def launchers() -> list[str]:

@@ -18,6 +18,7 @@ _UNHASHED = (
 )
 _HASHED_CALLBACKS = ("monitor", "mode")  # which epoch is tested
 _NEWER = ("init_from", "init_parts")  # keys that older configs lack; unset they change nothing
+_BATCHES = (*(f"limit_{part}_batches" for part in ("train", "val", "test")), "overfit_batches", "val_check_interval")
 _NAME_LIMIT = 160
 
 
@@ -46,10 +47,17 @@ def hashed(content: Mapping[str, Any]) -> dict[str, Any]:
         if group == "callbacks" and isinstance(value, Mapping):
             kept[group] = {key: value.get(key) for key in _HASHED_CALLBACKS}
         elif isinstance(value, Mapping):
-            kept[group] = {key: part for key, part in value.items() if f"{group}.{key}" not in _UNHASHED}
+            parts = {key: part for key, part in value.items() if f"{group}.{key}" not in _UNHASHED}
+            kept[group] = _one_batch(parts) if group == "trainer" else parts
         elif value is not None or group not in _NEWER:
             kept[group] = value
     return {key: _same_numbers(value) for key, value in kept.items()}
+
+
+def _one_batch(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell Lightning's limits of 1, one batch, from 1.0, all of them."""
+    one = [key for key, value in trainer.items() if key in _BATCHES and isinstance(value, int) and value == 1]
+    return {**trainer, **dict.fromkeys(one, "1 batch")}
 
 
 def _same_numbers(node: Any) -> Any:

@@ -15,7 +15,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
-from leap_avvp.config.groups import option_files, valid_names
+from leap_avvp.config.groups import keys_of, option_files, valid_names
+from leap_avvp.config.lightning import SAID_OTHERWISE, trainer_arguments
 from leap_avvp.config.paths import HYDRA_PLACES, PLACES, exists, in_full
 from leap_avvp.errors import ConfigError, DataError
 
@@ -84,7 +85,10 @@ def _readable(word: str, multirun: bool) -> list[str]:
     if found is None:
         return [word]
     key, value = found["key"], found["value"]
-    head = f"{found['sign']}{key}="
+    if key in SAID_OTHERWISE:
+        raise ConfigError(f"{key}: no option here; {SAID_OTHERWISE[key]}")
+    head = f"{found['sign'] or ('++' if _is_lightnings(key) else '')}{key}="
+    word = head + value
     parsed = _parse(word)
     if parsed is None:
         # Begun as something else than text: Hydra says what is wrong with it.
@@ -100,6 +104,12 @@ def _readable(word: str, multirun: bool) -> list[str]:
         if key in HYDRA_PLACES and isinstance(text, str) and text.startswith("~"):
             return [head + _quoted(in_full(text), literal=False)]
     return [word]
+
+
+def _is_lightnings(key: str) -> bool:
+    """Say whether a key is an argument of Lightning's trainer that ``conf/trainer`` leaves out."""
+    group, _, name = key.partition(".")
+    return group == "trainer" and name not in keys_of("trainer") and name in trainer_arguments()
 
 
 def _is_read(key: str, value: str, parsed: Override, multirun: bool) -> bool:

@@ -34,8 +34,9 @@ class EpochLine(EpochLosses):
         if trainer.sanity_checking or score is None or not self._losses:
             return
         mean_loss = sum(self._losses) / len(self._losses)
+        of_all = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
         self.write(
-            f"epoch {trainer.current_epoch + 1:>2}/{trainer.max_epochs}: train loss {mean_loss:.4f}, "
+            f"epoch {trainer.current_epoch + 1:>2}{of_all}: train loss {mean_loss:.4f}, "
             f"{self.monitor} {float(score):.2f}, {time.perf_counter() - self._started:.0f} s"
         )
 

@@ -138,7 +138,7 @@ class LastCheckpoint(ModelCheckpoint):
         """Save, and stop when the run is to end."""
         super().on_validation_end(trainer, pl_module)
         asked = None if trainer.sanity_checking else self._asked(trainer)
-        if asked is not None and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+        if asked is not None and (trainer.max_epochs == -1 or trainer.current_epoch + 1 < (trainer.max_epochs or 0)):
             raise self._stopped(asked, f"epoch {trainer.current_epoch + 1}", trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -178,5 +178,6 @@ class LastCheckpoint(ModelCheckpoint):
 
     def _stopped(self, signum: int, after: str, trainer: lightning.Trainer) -> Stopped:
         self._wait_no_more()
-        where = f"saved after {after} (of {trainer.max_epochs} epochs in all); the same command goes on from there"
+        of_all = "" if trainer.max_epochs == -1 else f" (of {trainer.max_epochs} epochs in all)"
+        where = f"saved after {after}{of_all}; the same command goes on from there"
         return Stopped(signum, where)
