@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.job import training_job
 from leap_avvp.config.lightning import check_trainer
 from leap_avvp.config.words import checkpoint_word
@@ -21,7 +21,7 @@ COMMANDS = [line for block in re.findall(r"```\n(.*?)```", PAGE, flags=re.DOTALL
 def test_a_documented_training_composes_and_its_parts_are_known(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     words = [*shlex.split(line)[2:], "output_dir=x"]
-    config = compose_job(words)
+    config = compose_config(words)
     job = training_job(config, words)
     check_trainer(job.content["trainer"])
     assert job.parts.optimizer().func.__module__.startswith("torch.optim")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from leap_avvp.config.build import Parts, build_part
-from leap_avvp.config.compose import check_types, compose_job, plain
+from leap_avvp.config.compose import check_types, compose_config, plain
 from leap_avvp.config.groups import config_groups
 from leap_avvp.config.hashing import cell_name, config_hash
 from leap_avvp.config.trust import check_targets
@@ -35,7 +35,7 @@ SMALL = [
 
 
 def content_of(overrides, config_name="train") -> dict:
-    return plain(compose_job(overrides, config_name))
+    return plain(compose_config(overrides, config_name))
 
 
 def parts_of(overrides) -> Parts:
@@ -56,7 +56,7 @@ def test_the_groups_of_the_issue_are_there():
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_has_its_command_in_its_header(group, option):
-    config = compose_job([f"{group}={option}", "output_dir=x"])
+    config = compose_config([f"{group}={option}", "output_dir=x"])
     assert len(config_hash(plain(config))) == 16
     header = (CONF / group / f"{option}.yaml").read_text().splitlines()[:4]
     assert any(line.startswith("#") for line in header)
@@ -101,12 +101,12 @@ def test_the_default_is_the_papers_network():
 
 
 def test_real_data_bring_the_papers_schedule_and_glove():
-    config = compose_job(["data=llp", "data.root=/nowhere", "output_dir=x"])
+    config = compose_config(["data=llp", "data.root=/nowhere", "output_dir=x"])
     assert (config.trainer.max_epochs, config.optimizer.lr, config.scheduler.step_size) == (30, 1e-4, 10)
     assert config.data.batch_size == 32
     assert config.label_embedding._target_.endswith("glove_queries")
-    assert compose_job(["data=llp", "label_embedding=learnable"]).label_embedding.kind == "learnable"
-    assert compose_job([]).label_embedding._target_.endswith("simulated_queries")
+    assert compose_config(["data=llp", "label_embedding=learnable"]).label_embedding.kind == "learnable"
+    assert compose_config([]).label_embedding._target_.endswith("simulated_queries")
 
 
 def test_glove_without_a_file_says_where_to_get_one():
@@ -133,7 +133,7 @@ def test_real_data_without_a_folder_say_so():
 )
 def test_a_misspelt_key_is_one_line_with_the_nearest_names(override, text):
     with pytest.raises(ConfigError, match=text) as caught:
-        compose_job([override])
+        compose_config([override])
     assert "\n" not in str(caught.value)
 
 
@@ -148,12 +148,12 @@ def test_a_misspelt_key_is_one_line_with_the_nearest_names(override, text):
 )
 def test_a_value_of_another_kind_is_named(override, text):
     with pytest.raises(ConfigError, match=text):
-        check_types(compose_job([override, "output_dir=x"]), [override])
+        check_types(compose_config([override, "output_dir=x"]), [override])
 
 
 def test_good_values_pass_the_type_check():
     overrides = ["encoder=han", "loss.avss_weight=2", "optimizer.lr=1", "seed=0", "trainer.gradient_clip_val=0.5"]
-    check_types(compose_job([*overrides, "output_dir=x"]), overrides)
+    check_types(compose_config([*overrides, "output_dir=x"]), overrides)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_simulated_label_embeddings_say_so():
 
 
 def test_plain_is_plain():
-    content = plain(compose_job(["output_dir=x"]))
+    content = plain(compose_config(["output_dir=x"]))
     assert "hydra" not in content
     assert content["decoder"]["label_queries"] == content["label_embedding"]
 
@@ -231,7 +231,7 @@ def test_plain_is_plain():
 @pytest.mark.parametrize("protocol", ["union", "per_modality", "none"])
 def test_evaluation_composes_with_every_source_and_protocol(data, protocol):
     overrides = [f"data={data}", f"protocol={protocol}", "checkpoint=x", "output_dir=x"]
-    config = compose_job(overrides, "evaluate")
+    config = compose_config(overrides, "evaluate")
     check_types(config, overrides, "evaluate")
     assert config.protocol.filter == protocol
     assert config.split == "test"

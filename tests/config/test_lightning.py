@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leap_avvp.config.build import Parts
-from leap_avvp.config.compose import check_types, compose_job, plain
+from leap_avvp.config.compose import check_types, compose_config, plain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.lightning import check_trainer, trainer_arguments
 from leap_avvp.config.words import readable
@@ -15,7 +15,7 @@ from leap_avvp.errors import ConfigError
 
 
 def content_of(*words: str) -> dict[str, Any]:
-    return plain(compose_job([*words, "output_dir=x"]))
+    return plain(compose_config([*words, "output_dir=x"]))
 
 
 @pytest.mark.parametrize("sign", ["", "+", "++"])
@@ -30,16 +30,16 @@ def test_what_the_config_has_and_what_nobody_has_keep_hydras_rules() -> None:
     ]
     assert readable(["trainer.max_steps=1,2"], multirun=True) == ["++trainer.max_steps=1,2"]
     with pytest.raises(ConfigError, match=r"trainer\.max_step: no such key; nearest: trainer\.max_steps"):
-        compose_job(["trainer.max_step=1"])
+        compose_config(["trainer.max_step=1"])
     with pytest.raises(ConfigError, match=r"trainer\.max_epochs is in the config already; write trainer\.max_epochs=1"):
-        compose_job(["+trainer.max_epochs=1"])
+        compose_config(["+trainer.max_epochs=1"])
 
 
 @pytest.mark.parametrize("key", ["ckpt_path", "trainer.ckpt_path"])
 @pytest.mark.parametrize("sign", ["", "+", "++"])
 def test_a_checkpoint_to_go_on_from_is_said_by_the_folder(key: str, sign: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{key}: no option here; .*hydra\.run\.dir .*init_from=PATH.*evaluate"):
-        compose_job([f"{sign}{key}=a/last.ckpt"])
+        compose_config([f"{sign}{key}=a/last.ckpt"])
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_a_callback_may_be_the_end() -> None:
 
 @pytest.mark.parametrize("value", ["auto", "[0]", "2", "[0,1]", "-1"])
 def test_devices_are_a_number_a_list_or_auto(value: str) -> None:
-    check_types(compose_job([f"trainer.devices={value}", "output_dir=x"]), [])
-    check_types(compose_job(["trainer.deterministic=warn", "output_dir=x"]), [])
+    check_types(compose_config([f"trainer.devices={value}", "output_dir=x"]), [])
+    check_types(compose_config(["trainer.deterministic=warn", "output_dir=x"]), [])
     for wrong in ("two", "[a]", "[]", "true", "1.5"):
         with pytest.raises(ConfigError, match=r"^trainer\.devices: expected a number of devices, a list"):
-            check_types(compose_job([f"trainer.devices={wrong}", "output_dir=x"]), [])
+            check_types(compose_config([f"trainer.devices={wrong}", "output_dir=x"]), [])
     with pytest.raises(ConfigError, match=r"^trainer\.deterministic: expected true, false or warn, found 'maybe'"):
-        check_types(compose_job(["trainer.deterministic=maybe", "output_dir=x"]), [])
+        check_types(compose_config(["trainer.deterministic=maybe", "output_dir=x"]), [])
 
 
 def test_one_batch_is_another_configuration_than_all_of_them() -> None:
@@ -145,5 +145,5 @@ def test_a_group_that_was_taken_away_is_named_with_its_options() -> None:
     for words in (["~trainer"], ["optimizer=[]"], ["~loss"]):
         group = words[0].strip("~").partition("=")[0]
         with pytest.raises(ConfigError, match=rf"^{group}: expected one of .*, found none; choose {group}=NAME"):
-            check_types(compose_job([*words, "output_dir=x"]), words)
-    check_types(compose_job(["~logger", "~scheduler", "output_dir=x"]), ["~logger", "~scheduler"])
+            check_types(compose_config([*words, "output_dir=x"]), words)
+    check_types(compose_config(["~logger", "~scheduler", "output_dir=x"]), ["~logger", "~scheduler"])

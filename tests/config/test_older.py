@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.older import renamed
 from leap_avvp.config.trust import check_targets
@@ -24,7 +24,7 @@ NAMES = {  # as the first layout wrote them into its checkpoints
 
 @pytest.fixture
 def older() -> dict:
-    content = plain(compose_job([*SMALL, "output_dir=x"]))
+    content = plain(compose_config([*SMALL, "output_dir=x"]))
     for group, name in NAMES.items():
         content[group]["_target_"] = name
     content["decoder"]["label_queries"]["_target_"] = NAMES["label_embedding"]
@@ -34,7 +34,7 @@ def older() -> dict:
 def test_every_name_of_the_first_layout_leads_to_one_of_this(older: dict) -> None:
     now = renamed(older)
     check_targets(now)
-    assert config_hash(now) == config_hash(plain(compose_job([*SMALL, "output_dir=x"])))
+    assert config_hash(now) == config_hash(plain(compose_config([*SMALL, "output_dir=x"])))
     assert older["logger"]["_target_"] == NAMES["logger"], "what was read stays as it is"
 
 

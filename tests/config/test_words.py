@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.groups import hydra_compose
 from leap_avvp.config.paths import PLACES
 from leap_avvp.config.words import checkpoint_word, readable
@@ -181,4 +181,4 @@ def test_a_node_written_inline_takes_the_place_of_the_option() -> None:
 
 
 def test_compose_job_takes_the_same_words(here: Path) -> None:
-    assert plain(compose_job(["data=llp", "data.root=#1", "output_dir=x"]))["data"]["root"] == "#1"
+    assert plain(compose_config(["data=llp", "data.root=#1", "output_dir=x"]))["data"]["root"] == "#1"

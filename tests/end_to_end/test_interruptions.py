@@ -279,13 +279,13 @@ def test_slurm_is_not_left_to_lightning(tmp_path, monkeypatch) -> None:
     """Its handler would save in the middle of a step, and load that file whatever it is told."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-    from leap_avvp.config.compose import compose_job
+    from leap_avvp.config.compose import compose_config
     from leap_avvp.config.job import training_job
     from leap_avvp.training.trainer import make_trainer
 
     for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "x", "SLURM_JOB_ID": "1"}.items():
         monkeypatch.setenv(name, value)
-    job = training_job(compose_job(["output_dir=.", "trainer=cpu"]))
+    job = training_job(compose_config(["output_dir=.", "trainer=cpu"]))
     trainer = make_trainer(job.parts, tmp_path)
     environment = trainer._accelerator_connector.cluster_environment
     assert isinstance(environment, SLURMEnvironment)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hydra.errors import MissingConfigException
 
-from leap_avvp.config.compose import compose_job
+from leap_avvp.config.compose import compose_config
 from leap_avvp.config.explain import explain
 from tests.processes import PATIENCE
 
@@ -61,7 +61,7 @@ def test_a_job_of_a_sweep_is_told_its_share_of_the_threads(monkeypatch: pytest.M
     monkeypatch.setenv("OMP_NUM_THREADS", "12")
     slurm = ["hydra/launcher=slurm", "hydra.launcher.partition=gpu", "hydra.launcher.cpus_per_task=6"]
     for words, threads in ((["hydra/launcher=parallel", "hydra.launcher.n_jobs=3"], "4"), (slurm, "6")):
-        settings = compose_job([*words, "seed=0", "hydra.sweep.dir=x"], hydra=True).hydra
+        settings = compose_config([*words, "seed=0", "hydra.sweep.dir=x"], hydra=True).hydra
         told = {name: str(value) for name, value in settings.job.env_set.items()}
         assert told == {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     assert settings.launcher._target_.endswith("SlurmLauncher")

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMPOSE_ALL = """
 import json
 import leap_avvp
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.groups import config_groups, launchers
 from leap_avvp.config.hashing import config_hash
 
@@ -31,10 +31,10 @@ for name, needed in NEEDED.items():
     for group, options in config_groups(name).items():
         for option in options:
             extra = needed if name == "evaluate" or option == "llp" else []
-            config = compose_job([f"{group}={option}", *extra, "output_dir=null"], name)
+            config = compose_config([f"{group}={option}", *extra, "output_dir=null"], name)
             composed[f"{name}: {group}/{option}"] = config_hash(plain(config))
 for launcher in launchers():
-    compose_job([f"hydra/launcher={launcher}", "hydra.sweep.dir=x"], hydra=True)
+    compose_config([f"hydra/launcher={launcher}", "hydra.sweep.dir=x"], hydra=True)
 print(json.dumps({"package": leap_avvp.__file__, "composed": composed, "launchers": launchers()}))
 """
 

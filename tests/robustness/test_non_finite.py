@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leap_avvp.config.build import Parts
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.data.datamodule import simulated_data
 from leap_avvp.training.module import NonFiniteProbabilityError, ParsingModule, build_module
 from leap_avvp.types import Batch
@@ -19,7 +19,7 @@ SMALL = ("encoder=han", "encoder.dim=16", "encoder.feed_forward_dim=16", "decode
 def module(decoder: str) -> ParsingModule:
     leap = ("decoder.num_heads=2", "decoder.feed_forward_dim=16") if decoder == "leap" else ()
     torch.manual_seed(0)
-    config = compose_job([*SMALL, f"decoder={decoder}", *leap, "output_dir=."])
+    config = compose_config([*SMALL, f"decoder={decoder}", *leap, "output_dir=."])
     return build_module(Parts(plain(config))).eval()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.config.words import quote
 from leap_avvp.errors import ConfigError, DataError
@@ -39,7 +39,7 @@ def test_a_cell_is_the_experiment_with_its_value() -> None:
 
 def test_the_hash_is_that_of_the_job_itself() -> None:
     cell = make_plan("table6").cells[0]
-    job = compose_job([*cell.overrides, "output_dir=elsewhere"])
+    job = compose_config([*cell.overrides, "output_dir=elsewhere"])
     assert cell.config_hash == config_hash(plain(job))
 
 
@@ -130,4 +130,4 @@ PAIRS = ["".join(pair) for pair in itertools.product("a'\"\\,= ", repeat=2)]
 
 @pytest.mark.parametrize("text", [*PAIRS, "null", "1", "${x}", "λ", "[x"])
 def test_quoted_text_reads_back_unchanged(text: str) -> None:
-    assert compose_job([f"name={quote(text)}"]).name == text
+    assert compose_config([f"name={quote(text)}"]).name == text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leap_avvp.cli import main
-from leap_avvp.config.compose import compose_job
+from leap_avvp.config.compose import compose_config
 from leap_avvp.config.job import training_job
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.tracking.csv_log import RunCSVLogger
@@ -141,11 +141,11 @@ def test_one_logger_beside_another_a_switch_or_none(no_wandb_key):
     ],
 )
 def test_what_is_typed_is_what_is_built(words, kinds, no_wandb_key):
-    job = training_job(compose_job([*words, "output_dir=."]), words)
+    job = training_job(compose_config([*words, "output_dir=."]), words)
     assert [type(each).__name__ for each in each_logger(job.parts.logger(".", "hash"))] == kinds
 
 
 def test_an_unknown_setting_of_a_logger_is_one_line(no_wandb_key):
-    job = training_job(compose_job(["logger=csv", "+logger.colour=red", "output_dir=."]))
+    job = training_job(compose_config(["logger=csv", "+logger.colour=red", "output_dir=."]))
     with pytest.raises(ConfigError, match=r"^logger\.colour: expected an argument of"):
         job.parts.logger(".", "hash")

@@ -63,14 +63,14 @@ def agent(run: str, values: dict[str, object], sweep: dict[str, Any]) -> subproc
 
 
 def test_the_documented_sweep_tunes_on_validation_and_names_keys_that_exist():
-    from leap_avvp.config.compose import compose_job
+    from leap_avvp.config.compose import compose_config
 
     sweep = documented_sweep()
     assert sweep["metric"]["name"].startswith("best/"), "the validation scores of the epoch that is kept"
     assert sweep["command"][0] == "${program}"
     assert "${args_no_hyphens}" in sweep["command"]
     words = [word for word in sweep["command"][2:] if not word.startswith("${") and "oc.env" not in word]
-    config = compose_job([*words, *(f"{name}=1" for name in sweep["parameters"]), "output_dir=."])
+    config = compose_config([*words, *(f"{name}=1" for name in sweep["parameters"]), "output_dir=."])
     assert config.logger.wandb
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leap_avvp.config.compose import compose_job
+from leap_avvp.config.compose import compose_config
 from leap_avvp.config.job import TrainingJob, training_job
 from leap_avvp.errors import LeapError
 from leap_avvp.training.checks import check_job
@@ -18,7 +18,7 @@ CALLBACKS = "lightning.pytorch.callbacks"
 def job_of(folder: Path, *words: str) -> TrainingJob:
     """Return a job whose data are nowhere: to look for them is an error."""
     own = ["data=llp", "data.root=/nowhere", "trainer=cpu", "scheduler=warmup_cosine", f"output_dir={folder / 'run'}"]
-    return training_job(compose_job([*own, *words]))
+    return training_job(compose_config([*own, *words]))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from leap_avvp.config.paths import places_in_full
 from leap_avvp.config.words import readable
 from leap_avvp.errors import ConfigError
 
-__all__ = ["check_types", "compose_job", "plain"]
+__all__ = ["check_types", "compose_config", "plain"]
 
 _MAY_LACK = ("scheduler", "logger")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -27,7 +27,7 @@ _ALSO = {
 }
 
 
-def compose_job(overrides: Sequence[str] = (), config_name: str = "train", hydra: bool = False) -> DictConfig:
+def compose_config(overrides: Sequence[str] = (), config_name: str = "train", hydra: bool = False) -> DictConfig:
     """Compose one job's config as the command line would.
 
     Args:
@@ -63,7 +63,7 @@ def check_types(config: DictConfig, overrides: Sequence[str], config_name: str =
     choices = [text for text in overrides if re.fullmatch(r"[a-z_]+(/[a-z_]+)*=\w+", text)]
     groups = [text for text in choices if isinstance(config.get(text.partition("=")[0]), DictConfig)]
     given = ["output_dir=.", *(["checkpoint=."] if config_name == "evaluate" else [])]  # what has no default
-    default = dict(leaves(plain(compose_job([*groups, *given], config_name))))
+    default = dict(leaves(plain(compose_config([*groups, *given], config_name))))
     content = plain(config)
     for key, value in default.items():
         if isinstance(value, dict) and "." not in key and key not in _MAY_LACK and not content.get(key):

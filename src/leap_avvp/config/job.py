@@ -93,7 +93,7 @@ def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJ
     """Check a composed ``train`` config, and return what a run needs of it.
 
     Args:
-        config: of :func:`~leap_avvp.config.compose.compose_job`, or of the command line.
+        config: of :func:`~leap_avvp.config.compose.compose_config`, or of the command line.
         overrides: what the command line named.
 
     Raises:
@@ -138,7 +138,7 @@ def compose_job(overrides: Sequence[str] = (), output_dir: str | Path | None = N
         ConfigError: naming the key, what was expected and what was found.
     """
     with _no_hydra():
-        whole = compose.compose_job(overrides, hydra=True)
+        whole = compose.compose_config(overrides, hydra=True)
         config = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
         if output_dir is not None or OmegaConf.is_interpolation(config, "output_dir"):
             config.output_dir = str(Path(output_dir or whole.hydra.run.dir).expanduser().absolute())

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from leap_avvp import __version__
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.errors import DataError
 from leap_avvp.models.label_files import read_label_embedding
@@ -31,7 +31,7 @@ def _config_of(architecture: Architecture) -> dict[str, Any]:
     overrides = [f"encoder={architecture.encoder}", f"decoder={architecture.decoder}", "data=llp"]
     if architecture.decoder == "leap":
         overrides.append(f"decoder.num_blocks={architecture.num_blocks}")
-    content = plain(compose_job([*overrides, "output_dir=."]))
+    content = plain(compose_config([*overrides, "output_dir=."]))
     content["label_embedding"]["path"] = None  # the checkpoint carries the vectors themselves
     return content
 

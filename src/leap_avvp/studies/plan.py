@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from leap_avvp.config.compose import compose_job, plain
+from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.explain import explain
 from leap_avvp.config.groups import CONFIG_MODULE
 from leap_avvp.config.hashing import cell_name, config_hash
@@ -130,13 +130,13 @@ def make_plan(
 
 def evaluated(cell: Cell, override: str) -> Cell:
     """Return a trained cell as it is evaluated under one override more, which is its label; hash and folder stay."""
-    config = plain(compose_job([*cell.overrides, override, "output_dir=null"]))
+    config = plain(compose_config([*cell.overrides, override, "output_dir=null"]))
     return dataclasses.replace(cell, label=override, config=config)
 
 
 def _cell(label: str, seed: int, overrides: Sequence[str], folder: Path) -> Cell:
     # The folder is known to Hydra only inside a job, and it is no part of the hash.
-    config = plain(compose_job([*overrides, "output_dir=null"]))
+    config = plain(compose_config([*overrides, "output_dir=null"]))
     return Cell(label, seed, tuple(overrides), folder, config, config_hash(config))
 
 
@@ -177,7 +177,7 @@ def _split(overrides: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str
 
 def _sweep(fixed: Sequence[str]) -> dict[str, list[str]]:
     """Return the values of each key that the experiment sweeps."""
-    params = compose_job([*fixed, "seed=0"], hydra=True).hydra.sweeper.get("params") or {}
+    params = compose_config([*fixed, "seed=0"], hydra=True).hydra.sweeper.get("params") or {}
     sweeps = _parse(f"{key}={value}" for key, value in params.items())
     return {sweep.key_or_group: _values(sweep) for sweep in sweeps}
 
