@@ -7,8 +7,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from hydra.utils import get_object
-
+from leap_avvp.config.trust import locate
 from leap_avvp.errors import ConfigError, LeapError, nearest
 
 __all__ = ["check_arguments", "wrong_arguments"]
@@ -32,7 +31,7 @@ def check_arguments(node: Mapping[str, Any], path: str, positional: int = 0, nam
         ConfigError: naming the key, and those that there are.
     """
     try:
-        parameters = inspect.signature(get_object(str(node["_target_"]))).parameters
+        parameters = inspect.signature(locate(str(node["_target_"]))).parameters
     except (TypeError, ValueError):  # written in C, or computed: it says itself what it does not take
         return
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from leap_avvp.config.arguments import check_arguments, wrong_arguments
-from leap_avvp.config.trust import check_targets
+from leap_avvp.config.trust import check_targets, locate
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, LeapError
 from leap_avvp.losses import ParsingLoss
@@ -150,7 +150,7 @@ class Parts:
         check_targets(node, path)
         if node.get("_target_") is None:
             raise ConfigError(f"{path}._target_: expected the name of a class, found none; choose an option of {path}")
-        func = get_object(str(node["_target_"]))
+        func = locate(str(node["_target_"]))
         in_steps = getattr(func, "interval", "epoch") == "step"
         check_arguments(node, path, 1, ("total_steps",) if kind is LRScheduler and in_steps else ())
         return Maker(func, node, path, kind)

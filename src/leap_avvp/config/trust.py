@@ -13,7 +13,7 @@ import yaml
 
 from leap_avvp.errors import ConfigError, DataError
 
-__all__ = ["TRUST_VARIABLE", "check_config_folder", "check_targets"]
+__all__ = ["TRUST_VARIABLE", "check_config_folder", "check_targets", "locate"]
 
 TRUST_VARIABLE = "LEAP_AVVP_TRUSTED"
 """Environment variable: further packages, separated by commas, whose names a config may instantiate."""
@@ -118,7 +118,7 @@ def _check_target(target: object, path: str) -> None:
     if not isinstance(target, str) or not _below(target, trusted):
         raise refusal
     try:
-        found = _locate(target)
+        found = locate(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path}: {target[:200]!r}: no such name ({str(error).splitlines()[0][:200]})") from error
     origin = getattr(found, "__module__", None)
@@ -133,8 +133,12 @@ def _below(name: str, packages: tuple[str, ...]) -> bool:
     return name.startswith(tuple(f"{package}." for package in packages)) or name in packages
 
 
-def _locate(target: str) -> Any:
-    """Return what a dotted name stands for: the attribute of the longest part of it that is a module."""
+def locate(target: str) -> Any:
+    """Return what a dotted name stands for: the attribute of the longest part of it that is a module.
+
+    Raises:
+        ImportError: no such name.
+    """
     first, *rest = target.split(".")
     found: Any = importlib.import_module(first)
     name = first
