@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from leap_avvp.config.comparison import PLACES as DATA_PLACES
+
 __all__ = ["HYDRA_PLACES", "PLACES", "exists", "in_full", "places_in_full"]
 
-PLACES = (
-    *("checkpoint", "init_from", "output_dir", "data.root", "data.annotations", "data.packed", "data.link_store"),
-    *(f"{node}.{key}" for node in ("label_embedding", "decoder.label_queries") for key in ("path", "search")),
-)
+PLACES = ("checkpoint", "init_from", "output_dir", "data.link_store", *DATA_PLACES)
 HYDRA_PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 
 
