@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
+from leap_avvp.cli import main
 from leap_avvp.config import Parts, TrainingJob, compose_job
 from leap_avvp.data.datamodule import simulated_data
 from leap_avvp.errors import ConfigError
@@ -163,3 +166,14 @@ def test_what_the_readme_shows_runs(small, tmp_path, monkeypatch):
     assert names["result"]["test"].keys() == names["metrics"].compute().keys()
     assert sum(len(each["video_id"]) for each in names["batches"]) == 8
     assert torch.isfinite(names["terms"]["total"])
+
+
+def test_the_command_called_from_a_program_leaves_its_command_line_and_environment(
+    small, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["my-program", "--mine"])
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    assert main(["train", *small, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert main(["train", "encodr=han"]) == 2
+    assert sys.argv == ["my-program", "--mine"]
+    assert "HYDRA_FULL_ERROR" not in os.environ

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ class ForgetConfigs(Callback):
 
 register_resolvers()  # here, because the processes of launchers import this module and call nothing else
 
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 _GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # tries every combination, and chooses none
 _EXAMPLES = {
     "train": (
@@ -211,6 +213,22 @@ def _check_sources(words: Sequence[str]) -> None:
             check_config_folder(Path(folder))
 
 
+@contextlib.contextmanager
+def _as_command(name: str, words: Sequence[str]) -> Iterator[None]:
+    """Show Hydra the command line where it looks for one; a program that calls gets its own back."""
+    argv, told = sys.argv, os.environ.get(_FULL_ERROR)
+    sys.argv = [f"leap-avvp {name}", *words]
+    os.environ[_FULL_ERROR] = "1"  # errors come here, where they become one line, instead of ending the process
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if told is None:
+            del os.environ[_FULL_ERROR]
+        else:
+            os.environ[_FULL_ERROR] = told
+
+
 def run_app(name: str, about: str, words: Sequence[str]) -> int:
     """Run a Hydra app with the words of its command line; return the exit code.
 
@@ -220,14 +238,13 @@ def run_app(name: str, about: str, words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print(help_text(name, about))
         return 0
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they become one line, instead of ending the process
     words = _arrange(name, words)
     _check_sources(words)
-    sys.argv = [f"leap-avvp {name}", *words]
     failures: list[tuple[str, LeapError]] = []
     decorate = hydra.main(version_base="1.3", config_path=f"pkg://{CONFIG_MODULE}", config_name=name)
     try:
-        decorate(_job(name, failures))()
+        with _as_command(name, words):
+            decorate(_job(name, failures))()
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, name) from error
     except OSError as error:
