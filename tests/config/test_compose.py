@@ -144,6 +144,7 @@ def test_a_misspelt_key_is_one_line_with_the_nearest_names(override, text):
         ("trainer.max_epochs=1.5", r"trainer\.max_epochs: expected a whole number, found 1\.5"),
         ("seed=true", "seed: expected a whole number"),
         ("resume=3", "resume: expected true or false"),
+        ("trainer.max_epochs=${oc.env:EPOCHS,1}", r"found '1'; .*\$\{oc\.decode:\$\{oc\.env:NAME\}\}"),
     ],
 )
 def test_a_value_of_another_kind_is_named(override, text):
@@ -154,6 +155,8 @@ def test_a_value_of_another_kind_is_named(override, text):
 def test_good_values_pass_the_type_check():
     overrides = ["encoder=han", "loss.avss_weight=2", "optimizer.lr=1", "seed=0", "trainer.gradient_clip_val=0.5"]
     check_types(compose_config([*overrides, "output_dir=x"]), overrides)
+    told = ["trainer.max_epochs=${oc.decode:${oc.env:EPOCHS,1}}"]
+    check_types(compose_config([*told, "output_dir=x"]), told)
 
 
 @pytest.mark.parametrize(

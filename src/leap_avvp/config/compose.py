@@ -19,6 +19,7 @@ from leap_avvp.errors import ConfigError
 __all__ = ["check_types", "compose_config", "plain"]
 
 _MAY_LACK = ("scheduler", "logger")
+_FROM_ENVIRONMENT = "; a variable of the environment is text, and ${oc.decode:${oc.env:NAME}} is the number in it"
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 # Keys that take values of several kinds.
 _ALSO = {
@@ -74,7 +75,12 @@ def check_types(config: DictConfig, overrides: Sequence[str], config_name: str =
             continue
         if not _same_kind(expected, value):
             kind = _ALSO.get(key) or _KINDS[type(expected)]
-            raise ConfigError(f"{key}: expected {kind}, found {value!r}")
+            told = _FROM_ENVIRONMENT if isinstance(value, str) and _is_number(value) else ""
+            raise ConfigError(f"{key}: expected {kind}, found {value!r}{told}")
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", text.strip(), re.IGNORECASE) is not None
 
 
 def _also(key: str, value: Any) -> bool:
