@@ -168,9 +168,7 @@ def test_what_the_readme_shows_runs(small, tmp_path, monkeypatch):
     assert torch.isfinite(names["terms"]["total"])
 
 
-def test_a_program_that_calls_the_command_keeps_its_command_line_and_environment(
-    small, tmp_path, monkeypatch
-) -> None:
+def test_a_program_that_calls_the_command_keeps_its_command_line_and_environment(small, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["my-program", "--mine"])
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     assert main(["train", *small, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
