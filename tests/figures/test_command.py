@@ -45,7 +45,7 @@ def test_two_runs_are_compared_where_they_disagree(trained, tmp_path) -> None:
     check_files(tmp_path)
 
 
-@pytest.mark.parametrize("pick", ["overlapping", "worst"])
+@pytest.mark.parametrize("pick", ["overlapping", "changing", "worst"])
 def test_videos_of_one_run_are_picked_into_its_own_folder(trained, pick, capsys) -> None:
     assert visualize("--run", trained["mmil"], "--pick", pick, "--count", 2) == 0
     written = [Path(line) for line in capsys.readouterr().out.split()]
@@ -102,7 +102,7 @@ def test_help_explains_what_is_picked(capsys) -> None:
         visualize("--help")
     text = capsys.readouterr().out
     assert "leap-avvp visualize --run" in text
-    assert all(f"\n  {pick} " in text for pick in ("overlapping", "disagreement", "worst"))
+    assert all(f"\n  {pick} " in text for pick in ("overlapping", "changing", "disagreement", "worst"))
 
 
 def test_the_same_figure_gives_the_same_bytes_under_a_safe_name(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leap_avvp.figures.parsing import Grids, runs_of
-from leap_avvp.figures.pick import disagreement, overlapping, worst
+from leap_avvp.figures.pick import changing, disagreement, overlapping, worst
 
 
 def grids(videos: int, *events: tuple[int, str, int, int, int]) -> Grids:
@@ -32,6 +32,16 @@ def test_overlap_counts_classes_within_a_modality_and_the_longest_comes_first() 
         *[(3, "audio", 1, 0, 4), (3, "audio", 2, 5, 9)],  # one after another
     )
     assert overlapping(truth) == [2, 1]
+
+
+def test_changing_counts_events_that_are_on_for_a_part_in_either_modality() -> None:
+    truth = grids(
+        3,
+        *[(0, "audio", 1, 0, 9), (0, "visual", 1, 0, 9), (0, "visual", 2, 0, 9)],  # from beginning to end
+        *[(1, "audio", 1, 0, 4), (1, "audio", 2, 0, 9)],
+        *[(2, "audio", 1, 0, 4), (2, "visual", 1, 2, 9)],
+    )
+    assert changing(truth) == [2, 1]
 
 
 def test_disagreement_counts_decisions_of_both_modalities() -> None:

@@ -24,7 +24,8 @@ __all__ = ["picked_videos", "summary_figures", "video_figures"]
 
 
 def picked_videos(runs: Sequence[Run], pick: str, count: int) -> list[str]:
-    """Return the ids of test videos, the most telling first: ``overlapping``, ``disagreement`` of two runs, ``worst``.
+    """Return the ids of test videos, the most telling first: ``overlapping``, ``changing``, ``worst``, or
+    ``disagreement`` of two runs.
 
     Raises:
         DataError: there is no such video.
@@ -32,6 +33,8 @@ def picked_videos(runs: Sequence[Run], pick: str, count: int) -> list[str]:
     truth = truth_of(runs[-1])
     if pick == "overlapping":
         rows = picking.overlapping(truth)
+    elif pick == "changing":
+        rows = picking.changing(truth)
     elif pick == "disagreement":
         rows = picking.disagreement(*(predictions_of(each) for each in runs))
     else:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from leap_avvp.figures.parsing import Grids
 from leap_avvp.metrics import per_video_scores
 
-__all__ = ["disagreement", "overlapping", "worst"]
+__all__ = ["changing", "disagreement", "overlapping", "worst"]
 
 
 def overlapping(truth: Grids) -> list[int]:
@@ -19,6 +19,12 @@ def overlapping(truth: Grids) -> list[int]:
     """
     beyond = [np.maximum(grid.sum(axis=2) - 1, 0).sum(axis=1) for grid in (truth.audio, truth.visual)]
     return _most(beyond[0] + beyond[1])
+
+
+def changing(truth: Grids) -> list[int]:
+    """Return the videos with events that are heard or seen for a part of the video, most such events first."""
+    grids = (truth.audio, truth.visual)
+    return _most(sum((grid.any(axis=1) & ~grid.all(axis=1)).sum(axis=1) for grid in grids))
 
 
 def disagreement(one: Grids, other: Grids) -> list[int]:
