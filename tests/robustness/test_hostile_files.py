@@ -263,7 +263,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no decoder": (lambda c: config(c).update(decoder=None), "expected the group decoder"),
     "no labels": (lambda c: config(c).pop("label_embedding"), "expected the group label_embedding"),
     "data of text": (lambda c: config(c).update(data="x"), "data: expected a group"),
-    "data without a name": (lambda c: config(c).update(data={}), "data._target_: expected the name of a class or function, found none"),
+    "data without a name": (lambda c: config(c).update(data={}), "data._target_: expected the name of a class"),
     "a tensor in the config": (lambda c: config(c).update(seed=torch.zeros(3)), "not a supported primitive type"),
     "a reference to nothing": (lambda c: config(c)["encoder"].update(dim="${nothing}"), "'nothing' not found"),
     "a width of text": (lambda c: config(c)["encoder"].update(dim="wide"), "encoder.dim: "),
