@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 import leap_avvp.training.module
 from leap_avvp.cli import main
+from leap_avvp.errors import ConfigError
 from leap_avvp.llp import CLASSES
 
 WORDS = (
@@ -66,10 +68,14 @@ def test_a_run_carries_its_origin_best_and_test_scores_classes_and_videos(no_wan
     assert len(sizes) == 1, "W&B shows pictures of several sizes wrongly"
 
 
-def test_a_run_that_fails_before_its_training_is_closed_as_failed(no_wandb_key, offline_runs, small):
+def test_a_run_that_fails_before_its_training_is_closed_as_failed(no_wandb_key, offline_runs, small, monkeypatch):
     """Left open, it would swallow the next job of a sweep."""
-    callback = "+callbacks.mine={_target_:lightning.pytorch.callbacks.Timer,interval:century}"
-    assert main(["train", *small, "logger=wandb", callback, "hydra.run.dir=run"]) == 2
+
+    def fails(*_: object) -> None:
+        raise ConfigError("trainer: cannot be had on this machine")
+
+    monkeypatch.setattr(importlib.import_module("leap_avvp.training.run"), "make_trainer", fails)
+    assert main(["train", *small, "logger=wandb", "hydra.run.dir=run"]) == 2
     (run,) = offline_runs(Path("run"))
     assert run.exit_code == 1
 

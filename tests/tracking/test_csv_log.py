@@ -67,9 +67,9 @@ def test_a_training_from_the_beginning_keeps_no_row_of_the_one_before(no_wandb_k
     assert main([*words, "data.schedule.max_epochs=2", "trainer.log_every_n_steps=1"]) == 0
     assert max(int(row["step"]) for row in rows()) == 6
     # Its first row is of a later step than the first of those that stand there.
-    assert main([*words, "data.schedule.max_epochs=1", "trainer.log_every_n_steps=3"]) == 0
-    assert [row["step"] for row in rows() if "train/loss/total" in row] == ["2"]
-    assert len([row for row in rows() if "val/average" in row]) == 1
+    assert main([*words, "data.schedule.max_epochs=2", "trainer.log_every_n_steps=3"]) == 0
+    assert [row["step"] for row in rows() if "train/loss/total" in row] == ["2", "5"]
+    assert len([row for row in rows() if "val/average" in row]) == 2
 
 
 def writer(folder: Path, *steps: int, **values: float) -> RowWriter:
