@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from leap_avvp.figures.palette import CLASS_STYLES
 from leap_avvp.figures.parsing import MODALITIES, ParsedVideo
 from leap_avvp.figures.save import mark_source
+from leap_avvp.figures.summary import class_rows, dress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,9 +71,8 @@ def attention_bars(focus: dict[str, AttentionFocus], label: str, data_source: st
     for axis, (modality, own) in zip(figure.subplots(1, len(focus), sharey=True), focus.items(), strict=True):
         _draw(axis, own)
         inside, even = own.mean()
-        axis.set_title(f"{modality}: {100 * inside:.0f} % inside, {100 * even:.0f} % if spread evenly", fontsize=7.5)
-    axis.set_yticks(range(len(CLASS_STYLES)), [style.name for style in CLASS_STYLES])
-    axis.set_ylim(len(CLASS_STYLES) - 0.4, -0.6)
+        dress(axis, f"{modality}: {100 * inside:.0f} % inside, {100 * even:.0f} % if spread evenly")
+    class_rows(axis)
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     figure.supxlabel(
@@ -93,8 +93,3 @@ def _draw(axis: Axes, focus: AttentionFocus) -> None:
         axis.text(100 * inside + 2 if events else 1, row, text, va="center_baseline", fontsize=5.5, color="0.3")
     axis.set_xlim(0, 118)
     axis.set_xticks([0, 25, 50, 75, 100])
-    axis.tick_params(labelsize=7, length=2)
-    axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color="0.9", linewidth=0.4)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)

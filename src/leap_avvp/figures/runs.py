@@ -22,12 +22,11 @@ from leap_avvp.metrics import Protocol
 from leap_avvp.models import VideoParser
 from leap_avvp.scoring.predictions import read_predictions
 from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
-from leap_avvp.training.checkpoint import load_trained
+from leap_avvp.training.checkpoint import checkpoint_file, load_trained
 from leap_avvp.types import ParserOutput
 
 __all__ = ["Run", "labels_of", "open_runs", "parse_videos", "predictions_of", "truth_of"]
 
-_CHECKPOINT = Path("checkpoints") / "best.ckpt"
 _PREDICTIONS = "predictions_test.npz"
 _SPLITS = ("test", "val")  # with dense truth; the first is what a run predicts
 _CHUNK = 64
@@ -66,7 +65,7 @@ def open_runs(folders: Sequence[str | Path], moved: Mapping[str, str | Path] | N
     known: list[tuple[dict[str, Any], LLPDataModule]] = []
     changed = {key: str(place) for key, place in (moved or {}).items()}
     for folder, record, label in zip(paths, records, labels_of([record.config for record in records]), strict=True):
-        path = folder / _CHECKPOINT
+        path = checkpoint_file(folder)
         trained = load_trained(path)
         expected, found = config_hash(renamed(record.config)), config_hash(trained.config)
         if found != expected:

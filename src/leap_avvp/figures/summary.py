@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["error_bars", "per_class_bars"]
+__all__ = ["class_rows", "dress", "error_bars", "per_class_bars"]
 
 _FONT = 7
 
@@ -50,8 +50,7 @@ def per_class_bars(
         _scores(axes[number * len(widths)], name, own)
         if compared:
             _differences(axes[number * len(widths) + 1], own)
-    axes[0].set_yticks(range(len(CLASS_STYLES)), [style.name for style in CLASS_STYLES])
-    axes[0].set_ylim(len(CLASS_STYLES) - 0.4, -0.6)
+    class_rows(axes[0])
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     figure.supxlabel(
@@ -83,7 +82,7 @@ def _scores(axis: Axes, name: str, runs: Mapping[str, Sequence[float]]) -> None:
             )
     axis.set_xlim(0, 112)
     axis.set_xticks([0, 25, 50, 75, 100])
-    _dress(axis, f"{name.replace('/', ', ')}: F1 (%)")
+    dress(axis, f"{name.replace('/', ', ')}: F1 (%)")
 
 
 def _differences(axis: Axes, runs: Mapping[str, Sequence[float]]) -> None:
@@ -102,10 +101,17 @@ def _differences(axis: Axes, runs: Mapping[str, Sequence[float]]) -> None:
             ha="left" if side > 0 else "right", va="center_baseline", fontsize=5.5, color="0.3",
         )  # fmt: skip
     axis.set_xlim(-reach, reach)
-    _dress(axis, f"{second} - {first}")
+    dress(axis, f"{second} - {first}")
 
 
-def _dress(axis: Axes, title: str) -> None:
+def class_rows(axis: Axes) -> None:
+    """Give each class a row, the first on top."""
+    axis.set_yticks(range(len(CLASS_STYLES)), [style.name for style in CLASS_STYLES])
+    axis.set_ylim(len(CLASS_STYLES) - 0.4, -0.6)
+
+
+def dress(axis: Axes, title: str) -> None:
+    """Title an axis of bars, and leave of its frame what is read."""
     axis.set_title(title, fontsize=_FONT + 0.5)
     axis.tick_params(labelsize=_FONT, length=2)
     axis.tick_params(axis="y", length=0)
@@ -142,7 +148,7 @@ def error_bars(runs: Mapping[str, Mapping[str, DecisionCounts]], data_source: st
     true.set_ylim(len(rows) - 0.4, -0.6)
     for axis, title in ((true, "of the true segments (%)"), (said, "of the predicted segments (%)")):
         axis.set_xlim(0, 100)
-        _dress(axis, title)
+        dress(axis, title)
     found = {
         label: handle for axis in (true, said) for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
