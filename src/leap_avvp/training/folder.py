@@ -121,12 +121,12 @@ def claim_evaluation(job: EvaluationJob, identity: Mapping[str, Any]) -> None:
         ConfigError: naming what is there.
     """
     folder = job.output_dir
+    if (folder / METRICS_FILE).exists() or (folder / CHECKPOINTS).exists():
+        raise ConfigError(
+            f"{folder}: holds a training, which no evaluation replaces; choose another folder with hydra.run.dir=DIR"
+        )
     if job.overwrite:
-        if (folder / METRICS_FILE).exists() or (folder / CHECKPOINTS).exists():
-            raise ConfigError(f"{folder}: holds a training, which an evaluation does not replace; name another folder")
         _clear(folder)
-    elif (folder / METRICS_FILE).exists() or (folder / CHECKPOINTS).exists():
-        raise ConfigError(f"{folder}: holds a training; choose another folder with hydra.run.dir=DIR")
     for path in sorted(folder.glob("evaluation_*.json")):
         found = _read_json(path)
         for key, value in identity.items():
