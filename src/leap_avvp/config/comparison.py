@@ -15,7 +15,7 @@ PLACES = (
     *("data.root", "data.annotations", "data.packed"),
     *(f"{node}.{key}" for node in ("label_embedding", "decoder.label_queries") for key in ("path", "search")),
 )
-"""Keys that name where the same data may lie: what they hold is compared instead."""
+"""Keys that name where the same data may lie: the videos and labels there are compared instead."""
 # Which device of a kind, and how many share the batches.
 _DEVICES = tuple(f"trainer.{key}" for key in ("accelerator", "devices", "strategy", "num_nodes"))
 _LENGTHS = ("trainer.max_epochs", "data.schedule.max_epochs", "scheduler.T_max")
