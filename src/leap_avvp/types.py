@@ -1,6 +1,6 @@
 """What flows between the parts: a batch, the encoder's output and the parser's output. Fields name their axes.
 
-B videos, T = 10 segments, C = 25 classes, D = 512 features, H attention heads.
+B videos, T segments, C classes (10 and 25 of LLP), F features of a stream, D = 512 features, H attention heads.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class Batch(TypedDict):
     """Videos of one step, as every data source yields them. All tensors float32 unless said otherwise."""
 
     video_id: list[str]
-    """Length B, 11-character ids."""
+    """Length B, what names the videos' files: 11 characters of LLP."""
     audio: Tensor
-    """(B, T, 128) VGGish."""
+    """(B, T, F): of LLP (B, T, 128) VGGish."""
     video_2d: Tensor
-    """(B, T, 2048) ResNet-152, the mean over each second's 8 frames (or (B, 8 T, 2048), unpooled)."""
-    video_3d: Tensor
-    """(B, T, 512) R(2+1)D-18."""
+    """(B, T, F): of LLP (B, T, 2048) ResNet-152, the mean over each second's 8 frames (or (B, 8 T, 2048))."""
+    video_3d: NotRequired[Tensor]
+    """(B, T, F): of LLP (B, T, 512) R(2+1)D-18; a feature set may have none."""
     video_label: Tensor
     """(B, C) weak label, 0 or 1."""
     segment_audio: NotRequired[Tensor]

@@ -55,7 +55,7 @@ def leap(**options: object) -> LEAPDecoder:
         (lambda: MMPyramid(dilations=[1.5]), r"encoder.dilations\[0\]: expected a whole number .*, found 1.5"),
         (lambda: LabelQueries(num_classes=0), "label_embedding.num_classes: expected a whole number .*, found 0"),
         (lambda: LabelQueries(embedding_dim=-3), "label_embedding.embedding_dim: expected a whole number .*, found -3"),
-        (lambda: Frontend(audio_dim=0), "frontend.audio_dim: expected a whole number .*, found 0"),
+        (lambda: Frontend(dim=0), "frontend.dim: expected a whole number .*, found 0"),
         (lambda: MultiHeadAttention(8, 3, 0.0), "num_heads: expected a divisor of dim 8 .*, found 3; nearest: 2"),
         (lambda: Dropout("x"), "dropout: expected a probability .*, found 'x'"),
         (lambda: VideoParser(nn.ReLU(), MMILDecoder(8)), "encoder: expected a module with its width .*, found ReLU"),

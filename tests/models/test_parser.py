@@ -116,7 +116,7 @@ def test_a_whole_batch_may_be_passed(parser):
         ({"audio": torch.zeros(B, 128)}, "audio"),
         ({"video_2d": torch.zeros(B, 79, 2048)}, "video_2d"),
         ({"video_3d": torch.zeros(B, T, 513)}, "video_3d"),
-        ({"video_3d": torch.zeros(B, T + 1, 512)}, "same videos and segments"),
+        ({"video_3d": torch.zeros(B, T + 1, 512)}, "video_3d: expected 10 rows"),
         ({"video_2d": torch.zeros(B + 1, T, 2048)}, "same videos and segments"),
     ],
 )

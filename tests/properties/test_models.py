@@ -12,14 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from leap_avvp.data.folder.feature_files import pool_seconds
+from leap_avvp.card.features import LLP_FEATURES
+from leap_avvp.card.reduce import reduce_rows
 from leap_avvp.errors import DataError
 from leap_avvp.models.attention import MultiHeadAttention, banded_mask
-from leap_avvp.models.frontend import pool_frames
+from leap_avvp.models.frontend import to_segments
 
 pytestmark = pytest.mark.no_cover  # drawn many times, over lines that other tests cover
 DRAWN = settings(deadline=None, max_examples=60, derandomize=True)
 SEEDS = st.integers(0, 2**31)
+
+
+def pool_frames(frames: Tensor, length: int) -> Tensor:
+    return to_segments(frames, LLP_FEATURES.streams["video_2d"], length)
 
 
 def rand(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -37,7 +42,7 @@ def test_pooling(batch: int, length: int, width: int, seed: int) -> None:
         assert float(pooled[b, t, f]) == pytest.approx(mean, abs=1e-12)
     assert pool_frames(pooled, length) is pooled
     for b in range(batch):  # the loader's own
-        np.testing.assert_allclose(pool_seconds(frames[b].float().numpy()), pooled[b].numpy(), atol=1e-6)
+        np.testing.assert_allclose(reduce_rows(frames[b].float().numpy(), "mean", length), pooled[b].numpy(), atol=1e-6)
 
 
 @given(length=st.integers(1, 10), seed=SEEDS)
@@ -57,7 +62,7 @@ def test_any_other_number_of_frames_is_refused(frames: int, length: int) -> None
         assert pool_frames(video, length).shape == (1, length, 2)
         return
     with pytest.raises(
-        DataError, match=rf"expected {8 * length} frames or {length} pooled segments, found shape \(1, {frames}, 2\)"
+        DataError, match=rf"video_2d: expected {8 * length} rows or {length} segments, found shape \(1, {frames}, 2\)"
     ):
         pool_frames(video, length)
 

@@ -8,14 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.llp import NUM_SEGMENTS
+from leap_avvp.card import LLP, DataCard
 
 __all__ = ["DataSource", "SplitData", "weak_targets"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SplitData:
-    """The videos of one split. N videos, T = 10 segments, C = 25 classes; features and labels float32, truth bool.
+    """The videos of one split. N videos, T segments, C classes; features and labels float32, truth bool.
 
     Features of a packed set are memory-mapped, and may be float16.
     """
@@ -23,13 +23,13 @@ class SplitData:
     split: str
     """``train``, ``val`` or ``test``."""
     filenames: list[str]
-    """Length N, ``<11-character id>_<start>_<end>`` as the annotation files have them."""
+    """Length N, as the annotation files have them: ``<11-character id>_<start>_<end>`` of LLP."""
     audio: NDArray[np.float32]
-    """(N, T, 128)"""
+    """(N, T, F), of LLP (N, T, 128)"""
     video_2d: NDArray[np.float32]
-    """(N, T, 2048), the mean of each second's 8 frames."""
-    video_3d: NDArray[np.float32]
-    """(N, T, 512)"""
+    """(N, T, F), of LLP (N, T, 2048), the mean of each second's 8 frames."""
+    video_3d: NDArray[np.float32] | None
+    """(N, T, F), of LLP (N, T, 512); None where the feature set has none."""
     video_label: NDArray[np.float32]
     """(N, C) weak labels, 0 or 1."""
     segment_audio: NDArray[np.float32] | None = None
@@ -49,7 +49,7 @@ class SplitData:
         return len(self.filenames)
 
 
-def weak_targets(label: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def weak_targets(label: NDArray[np.float32], segments: int = LLP.segments) -> dict[str, NDArray[np.float32]]:
     """Return the training targets where there are no pseudo labels, from weak labels (N, C).
 
     As the released programs have them: what is in the label is heard for sure, and probably seen. ``video_audio`` and
@@ -57,7 +57,7 @@ def weak_targets(label: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """
     targets = {"video_audio": label, "video_visual": np.float32(0.9) * label + np.float32(0.05)}
     for modality in ("audio", "visual"):
-        targets[f"segment_{modality}"] = np.repeat(targets[f"video_{modality}"][:, None], NUM_SEGMENTS, axis=1)
+        targets[f"segment_{modality}"] = np.repeat(targets[f"video_{modality}"][:, None], segments, axis=1)
     return targets
 
 
@@ -65,7 +65,9 @@ class DataSource(Protocol):
     """Where splits come from: a folder in the real layout, or the simulator."""
 
     name: str
-    """``llp`` or ``simulated``; every reported number carries it."""
+    """That of the card, or ``simulated``; every reported number carries it."""
+    card: DataCard
+    """Classes, segments and features."""
 
     def describe(self) -> dict[str, object]:
         """Return plain facts about the source (sizes, seed or root, dirt counts) for reports and ``metrics.json``."""

@@ -1,81 +1,98 @@
-"""The front end that every model of the field shares: three feature streams to two of width D."""
+"""The front end that every model of the field shares: two or three feature streams to two of width D."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from leap_avvp.card import FeatureSet, Stream
+from leap_avvp.card.features import LLP_FEATURES
+from leap_avvp.card.reduce import file_rows, row_weights
 from leap_avvp.errors import DataError
-from leap_avvp.llp import AUDIO_DIM, FRAMES_PER_SEGMENT, VISUAL_2D_DIM, VISUAL_3D_DIM
+from leap_avvp.llp import NUM_SEGMENTS
 from leap_avvp.models.arguments import check_whole
 
-__all__ = ["Frontend", "pool_frames"]
+__all__ = ["Frontend", "to_segments"]
 
 
-def pool_frames(video_2d: Tensor, num_segments: int) -> Tensor:
-    """Return frame features (B, 8 T, F) averaged over each second: (B, T, F); already pooled ones as they are."""
-    if video_2d.shape[1] == num_segments:
-        return video_2d
-    if video_2d.shape[1] != num_segments * FRAMES_PER_SEGMENT:
-        raise DataError(
-            f"video_2d: expected {num_segments * FRAMES_PER_SEGMENT} frames or {num_segments} pooled segments, "
-            f"found shape {tuple(video_2d.shape)}"
-        )
-    batch, _, width = video_2d.shape
-    return video_2d.reshape(batch, num_segments, FRAMES_PER_SEGMENT, width).mean(dim=2)
+def to_segments(values: Tensor, stream: Stream, num_segments: int) -> Tensor:
+    """Return the rows of files (B, R, F) as segments (B, T, F), as the stream says; segments as they are.
+
+    Raises:
+        DataError: another number of rows.
+    """
+    rows = values.shape[1]
+    expected = file_rows(stream.rows, num_segments)
+    if rows == num_segments and expected != rows:
+        return values
+    if expected not in (None, rows):
+        also = "" if expected == num_segments else f" or {num_segments} segments"
+        raise DataError(f"{stream.name}: expected {expected} rows{also}, found shape {tuple(values.shape)}")
+    if stream.reduce == "segment":
+        return values
+    if stream.reduce == "mean":
+        batch, _, width = values.shape
+        return values.reshape(batch, num_segments, rows // num_segments, width).mean(dim=2)
+    weights = torch.from_numpy(row_weights(stream.reduce, rows, num_segments)).to(values)
+    return weights @ values
 
 
 class Frontend(nn.Module):
-    """``a = W_a audio``, ``v = W_f [W_v mean8(video_2d); W_s video_3d]``.
+    """``a = W_a audio``, ``v = W_f [W_v mean8(video_2d); W_s video_3d]``; of a set without 3D, ``v = W_v video_2d``.
 
-    The released programs average after W_v; averaging first is the same affine map at an eighth of the work.
+    The released programs bring rows to segments after W_a and W_v; before is the same affine map at less work.
+
+    Args:
+        dim: D.
+        features: the streams, their widths and how rows become segments; None takes LLP's.
+        num_segments: T of the data, where no stream tells it by one row a segment.
 
     Raises:
         ConfigError: a size that is no whole number of at least 1, by its key.
     """
 
-    def __init__(
-        self,
-        dim: int = 512,
-        audio_dim: int = AUDIO_DIM,
-        video_2d_dim: int = VISUAL_2D_DIM,
-        video_3d_dim: int = VISUAL_3D_DIM,
-    ) -> None:
+    def __init__(self, dim: int = 512, features: FeatureSet | None = None, num_segments: int = NUM_SEGMENTS) -> None:
         super().__init__()
-        sizes = {"dim": dim, "audio_dim": audio_dim, "video_2d_dim": video_2d_dim, "video_3d_dim": video_3d_dim}
-        for key, size in sizes.items():
-            check_whole(f"frontend.{key}", size)
-        self.audio = nn.Linear(audio_dim, dim)
-        self.video_2d = nn.Linear(video_2d_dim, dim)
-        self.video_3d = nn.Linear(video_3d_dim, dim)
-        self.fusion = nn.Linear(2 * dim, dim)
+        check_whole("frontend.dim", dim)
+        self.features = features or LLP_FEATURES
+        self.num_segments = num_segments
+        self.audio = nn.Linear(self.features.widths["audio"], dim)
+        self.video_2d = nn.Linear(self.features.widths["video_2d"], dim)
+        self.has_3d = "video_3d" in self.features.streams
+        if self.has_3d:
+            self.video_3d = nn.Linear(self.features.widths["video_3d"], dim)
+            self.fusion = nn.Linear(2 * dim, dim)
 
-    def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return audio and visual streams, both (B, T, D).
 
         Args:
-            audio: (B, T, 128)
-            video_2d: (B, 8 T, 2048), or (B, T, 2048) already averaged
-            video_3d: (B, T, 512)
+            audio: (B, R, F) rows as the files have them, or (B, T, F) segments
+            video_2d: likewise
+            video_3d: likewise, where the feature set has it
 
         Raises:
             DataError: naming the input whose shape does not fit.
         """
-        self._check(audio, video_2d, video_3d)
-        frames = self.video_2d(pool_frames(video_2d, audio.shape[1]))
-        visual = self.fusion(torch.cat((frames, self.video_3d(video_3d)), dim=-1))
-        return self.audio(audio), visual
+        given = {"audio": audio, "video_2d": video_2d, "video_3d": video_3d}
+        segments = self._segments({name: value for name, value in given.items() if value is not None})
+        visual = self.video_2d(segments["video_2d"])
+        if self.has_3d:
+            visual = self.fusion(torch.cat((visual, self.video_3d(segments["video_3d"])), dim=-1))
+        return self.audio(segments["audio"]), visual
 
-    def _check(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor) -> None:
-        for name, value, layer in (
-            ("audio", audio, self.audio),
-            ("video_2d", video_2d, self.video_2d),
-            ("video_3d", video_3d, self.video_3d),
-        ):
-            if value.dim() != 3 or value.shape[-1] != layer.in_features:
-                raise DataError(f"{name}: expected (B, T, {layer.in_features}), found shape {tuple(value.shape)}")
-        if audio.shape[:2] != video_3d.shape[:2] or audio.shape[0] != video_2d.shape[0]:
-            raise DataError(
-                "audio, video_2d and video_3d: expected the same videos and segments, found shapes "
-                f"{tuple(audio.shape)}, {tuple(video_2d.shape)}, {tuple(video_3d.shape)}"
-            )
+    def _segments(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        streams = self.features.streams
+        for name in given.keys() ^ streams.keys():
+            what = "found none" if name in streams else "found one, which these features do not have"
+            raise DataError(f"{name}: expected the streams {', '.join(streams)}, {what}")
+        for name, value in given.items():
+            if value.dim() != 3 or value.shape[-1] != streams[name].width:
+                raise DataError(f"{name}: expected (B, T, {streams[name].width}), found shape {tuple(value.shape)}")
+        known = [value.shape[1] for name, value in given.items() if streams[name].reduce == "segment"]
+        number = known[0] if known else self.num_segments
+        found = {name: to_segments(value, streams[name], number) for name, value in given.items()}
+        if any(value.shape[:2] != found["audio"].shape[:2] for value in found.values()):
+            shapes = ", ".join(str(tuple(value.shape)) for value in given.values())
+            raise DataError(f"{' and '.join(given)}: expected the same videos and segments, found shapes {shapes}")
+        return found

@@ -19,7 +19,7 @@ class VideoParser(nn.Module):
     Args:
         encoder: ``(audio (B, T, D), visual (B, T, D)) -> EncoderOutput``, with its width as ``encoder.dim``.
         decoder: ``EncoderOutput -> ParserOutput``, with its width as ``decoder.dim``.
-        frontend: input features to two streams of width D; None takes the one of LLP's three features.
+        frontend: input features to two streams of width D; None takes the one of LLP's features.
 
     Raises:
         ConfigError: encoder and decoder have no width, or two.
@@ -40,13 +40,13 @@ class VideoParser(nn.Module):
         self.released_extras: dict[str, Tensor] | None = None
         """Parameters of a released program that it never uses, kept only to give them back."""
 
-    def forward(self, *, audio: Tensor, video_2d: Tensor, video_3d: Tensor, **_: Any) -> ParserOutput:
+    def forward(self, *, audio: Tensor, video_2d: Tensor, video_3d: Tensor | None = None, **_: Any) -> ParserOutput:
         """Parse videos; further entries of a batch are ignored, so that ``parser(**batch)`` works.
 
         Args:
-            audio: (B, T, 128)
-            video_2d: (B, 8 T, 2048) frames, or (B, T, 2048) already averaged over each second
-            video_3d: (B, T, 512)
+            audio: (B, T, F), of LLP's features (B, T, 128)
+            video_2d: (B, T, F), of LLP's (B, 8 T, 2048) frames, or (B, T, 2048) already averaged over each second
+            video_3d: (B, T, F), of LLP's (B, T, 512), where the features have it
         """
         encoded: EncoderOutput = self.encoder(*self.frontend(audio, video_2d, video_3d))
         out: ParserOutput = self.decoder(encoded)
@@ -64,12 +64,12 @@ class PlainParser(nn.Module):
         super().__init__()
         self.parser = parser
 
-    def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor) -> dict[str, Tensor]:
+    def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor | None = None) -> dict[str, Tensor]:
         """Return the fields of :class:`~leap_avvp.types.ParserOutput` that the parser fills, as a plain dict.
 
         Args:
-            audio: (B, T, 128)
-            video_2d: (B, 8 T, 2048) frames, or (B, T, 2048) already averaged over each second
-            video_3d: (B, T, 512)
+            audio: see :meth:`VideoParser.forward`
+            video_2d: likewise
+            video_3d: likewise
         """
         return dict(self.parser(audio=audio, video_2d=video_2d, video_3d=video_3d))

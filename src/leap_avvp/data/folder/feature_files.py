@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leap_avvp.card import Stream
+from leap_avvp.card.reduce import reduce_rows
 from leap_avvp.files.links import absence, link_refusal, pointer
 from leap_avvp.files.npz import read_npy_header
-from leap_avvp.llp import FRAMES_PER_SEGMENT, NUM_CLASSES, NUM_SEGMENTS
 
-__all__ = ["BadFileError", "pool_seconds", "read_array", "read_features", "read_pseudo_labels"]
+__all__ = ["ANY", "BadFileError", "read_array", "read_features", "read_pseudo_labels"]
 
+ANY = -1
+"""Rows of a shape that may be any number."""
+_MOST_ROWS = 2**20
 _NUMBERS = "fiub"  # numpy's letters for floating-point numbers, integers of both kinds, and booleans
 
 
@@ -40,7 +44,7 @@ def read_array(
         path: the file.
         root: the data folder. A link of a single file that leads out of it, and out of the folder that it stands in, is
             refused: an archive from elsewhere may hold one. The root and the feature folders may well be links.
-        shapes: those that are taken.
+        shapes: those that are taken; :data:`ANY` rows stand for one or more.
         kinds: letters of ``dtype.kind`` that are taken.
         link_store: a trusted folder that links of single files may lead into, too.
 
@@ -59,11 +63,11 @@ def read_array(
                 what = "floating-point numbers" if kinds == "f" else "numbers"
                 found = "objects, which are not loaded" if header.dtype.hasobject else header.dtype
                 raise BadFileError(path, f"expected {what}, found {found}")
-            if header.shape not in shapes:
+            if not _fits(header.shape, shapes):
                 short = len(header.shape) == 2 and any(
-                    0 <= header.shape[0] < rows and header.shape[1] == width for rows, width in shapes
+                    0 <= header.shape[0] < max(rows, 1) and header.shape[1] == width for rows, width in shapes
                 )
-                wanted = " or ".join(map(str, shapes))
+                wanted = " or ".join(str(shape).replace(str(ANY), "any") for shape in shapes)
                 why = ": a clip that was cut short" if short else ""
                 raise BadFileError(path, f"expected shape {wanted}, found {header.shape}{why}", missing=short)
             expected = header.data_offset + header.data_bytes
@@ -83,6 +87,12 @@ def read_array(
     return array
 
 
+def _fits(shape: tuple[int, ...], shapes: tuple[tuple[int, int], ...]) -> bool:
+    if len(shape) == 2 and 0 < shape[0] <= _MOST_ROWS and (ANY, shape[1]) in shapes:
+        return True
+    return shape in shapes
+
+
 def _fill(file: io.RawIOBase, array: NDArray[Any]) -> None:
     """Read an array's bytes straight into it; other threads run meanwhile."""
     rest = array.ravel(order="K").view(np.uint8).data
@@ -93,49 +103,48 @@ def _fill(file: io.RawIOBase, array: NDArray[Any]) -> None:
         rest = rest[number:]
 
 
-def pool_seconds(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of each second's 8 frames: (8 T, F) -> (T, F)."""
-    pooled: NDArray[np.float32] = frames.reshape(-1, FRAMES_PER_SEGMENT, frames.shape[1]).mean(axis=1)
-    return pooled
-
-
 def read_features(
-    path: Path, root: Path, shape: tuple[int, int], link_store: Path | None = None
+    path: Path, root: Path, stream: Stream, segments: int, link_store: Path | None = None
 ) -> NDArray[np.float32]:
-    """Return features (T, F) in float32, frames averaged over each second.
+    """Return features (T, F) in float32, the rows of the file brought to segments.
 
     Args:
         path: the file; any float width, byte and memory order.
         root: see :func:`read_array`.
-        shape: of the file: (T, F), or (8 T, F), for which an already averaged (T, F) is taken too.
+        stream: what the file holds; one whose rows are segments already is taken too.
+        segments: T.
         link_store: see :func:`read_array`.
 
     Raises:
         BadFileError: as :func:`read_array`; NaN or Inf, also where a number is too large for float32.
     """
-    pooled_shape = (NUM_SEGMENTS, shape[1])
-    shapes = (shape,) if shape == pooled_shape else (shape, pooled_shape)
+    shapes = stream.shapes(segments) or ((ANY, stream.width),)
     array = read_array(path, root, shapes, "f", link_store)
     with np.errstate(over="ignore"):  # what is too large becomes Inf, which is refused below
         values = np.ascontiguousarray(array, dtype=np.float32)
     wrong = values.size - np.count_nonzero(np.isfinite(values))
     if wrong:
         raise BadFileError(path, f"expected finite numbers, found {wrong:,} NaN or Inf among {values.size:,}")
-    return values if array.shape == pooled_shape else pool_seconds(values)
+    if len(values) == segments and shapes[0][0] != segments:
+        return values
+    return reduce_rows(values, stream.reduce, segments)
 
 
-def read_pseudo_labels(path: Path, root: Path, link_store: Path | None = None) -> NDArray[np.float32]:
+def read_pseudo_labels(
+    path: Path, root: Path, shape: tuple[int, int], link_store: Path | None = None
+) -> NDArray[np.float32]:
     """Return segment pseudo labels (T, C), 0 or 1, in float32.
 
     Args:
         path: the file; integers, booleans or floating-point numbers.
         root: see :func:`read_array`.
+        shape: (T, C).
         link_store: likewise.
 
     Raises:
         BadFileError: as :func:`read_array`; other values than 0 and 1.
     """
-    array = read_array(path, root, ((NUM_SEGMENTS, NUM_CLASSES),), link_store=link_store)
+    array = read_array(path, root, (shape,), link_store=link_store)
     allowed = (array == 0) | (array == 1)
     if not allowed.all():
         raise BadFileError(path, f"expected 0 or 1 for each segment and class, found {array[~allowed][0]:g}")
