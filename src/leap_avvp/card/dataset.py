@@ -85,9 +85,8 @@ class DataCard:
             return f"class {place} is {self.classes[place][:60]!r} and {other.classes[place][:60]!r}"
         if self.segments != other.segments:
             return f"{self.segments} segments and {other.segments}"
-        ours, theirs = self.features, other.features
-        if ours.widths != theirs.widths:
-            return f"features {ours.describe()} and {theirs.describe()}"
+        if self.features.widths != other.features.widths:
+            return f"features {self.features.describe()} and {other.features.describe()}"
         return None
 
 

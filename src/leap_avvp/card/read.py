@@ -63,7 +63,7 @@ def read_card(path: str | Path) -> DataCard:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: expected a data card, found {path.stat().st_size:,} bytes")
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  (a safe loader)
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected a data card in YAML, cannot read it ({error})") from error
     except (yaml.YAMLError, RecursionError) as error:

@@ -114,14 +114,13 @@ def read_label_embedding(
         raise DataError(f"{path}: no such file; {_HOW_TO_GET}")
     if path.suffix in (".pt", ".pth"):
         embedding = _read_pt(path, classes)
+    elif path.suffix == ".npz":
+        embedding = _read_npz(path, embedding_dim, classes)
+    elif path.suffix == ".npy":
+        embedding = _read_npy(path, embedding_dim, len(classes))
     else:
-        if path.suffix == ".npz":
-            embedding = _read_npz(path, embedding_dim, classes)
-        elif path.suffix == ".npy":
-            embedding = _read_npy(path, embedding_dim, len(classes))
-        else:
-            spoken = {name: (words or {}).get(name, name) for name in classes}
-            embedding = _read_glove_text(path, embedding_dim, spoken)
+        spoken = {name: (words or {}).get(name, name) for name in classes}
+        embedding = _read_glove_text(path, embedding_dim, spoken)
     _check_shape(path, tuple(embedding.shape), embedding_dim, len(classes))
     if not torch.isfinite(embedding).all():
         raise DataError(f"{path}: expected finite numbers, found NaN or Inf")
