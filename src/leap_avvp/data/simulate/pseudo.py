@@ -5,7 +5,7 @@ Parser", NeurIPS 2023), which are CLAP's and CLIP's zero-shot answers, threshold
 often the simulated teachers err is our choice, not a figure of that paper. Measured over the segments of 10,000
 SIMULATED training videos: precision 0.92 and recall 0.89 in audio, 0.88 and 0.86 in visual.
 
-A teacher's score of an event is the truth smoothed over neighbouring seconds, plus an error of the whole event (the
+A teacher's score of an event is the truth smoothed over neighbouring segments, plus an error of the whole event (the
 teacher knows a class badly, or is fooled by the other modality) and an error that drifts in time. So mistakes come in
 runs: a missed event, a wrong event, a boundary that is off, a gap. The errors differ in size by class and modality.
 """
@@ -17,8 +17,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS
-
 __all__ = ["Agreement", "agreement", "draw_pseudo_labels"]
 
 _WORLD = 20_230_531
@@ -29,7 +27,7 @@ _THRESHOLD = (0.46, 0.49)
 
 
 class Agreement(NamedTuple):
-    """How pseudo labels agree with the truth, over all (video, second, class) cells."""
+    """How pseudo labels agree with the truth, over all (video, segment, class) cells."""
 
     precision: float
     recall: float
@@ -42,17 +40,18 @@ def draw_pseudo_labels(
 
     ``error`` scales both errors; 0 gives the truth. The labels of the first n videos do not depend on the others.
     """
-    difficulty = np.random.default_rng(_WORLD).uniform(0.6, 1.4, (2, NUM_CLASSES))
+    difficulty = np.random.default_rng(_WORLD).uniform(0.6, 1.4, (2, weak.shape[1]))
+    segments = truth[0].shape[1]
     video, event = np.nonzero(weak)
-    normal = rng.standard_normal((len(video), 2, NUM_SEGMENTS + 1))
+    normal = rng.standard_normal((len(video), 2, segments + 1))
     labels = []
     for modality in (0, 1):
         cells = truth[modality][video, :, event].astype(np.float64)  # (E, T)
         padded = np.pad(cells, ((0, 0), (1, 1)), mode="edge")
         score = 0.2 * padded[:, :-2] + 0.6 * cells + 0.2 * padded[:, 2:]
         drift = normal[:, modality, 1:]
-        for second in range(1, NUM_SEGMENTS):
-            drift[:, second] = 0.6 * drift[:, second - 1] + 0.8 * drift[:, second]
+        for place in range(1, segments):
+            drift[:, place] = 0.6 * drift[:, place - 1] + 0.8 * drift[:, place]
         size = error * difficulty[modality, event][:, None]
         score += size * (_EVENT_ERROR[modality] * normal[:, modality, :1] + _DRIFT_ERROR[modality] * drift)
         label = np.zeros(truth[modality].shape, dtype=np.float32)
