@@ -15,7 +15,7 @@ from leap_avvp.card.dataset import CARD_FILE, IDS, LLP, DataCard
 from leap_avvp.card.features import LLP_FEATURES, FeatureSet, feature_set, named_features
 from leap_avvp.errors import ConfigError, DataError, nearest
 
-__all__ = ["MOST_CLASSES", "MOST_SEGMENTS", "card_from", "card_of", "read_card"]
+__all__ = ["MOST_CLASSES", "MOST_SEGMENTS", "card_content", "card_from", "card_of", "read_card"]
 
 MOST_CLASSES = 1_000
 MOST_SEGMENTS = 600
@@ -91,6 +91,11 @@ def _reason(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f" in line {mark.line + 1}" if mark is not None else ""
     return f"{getattr(error, 'problem', None) or type(error).__name__}{where}"
+
+
+def card_content(card: DataCard) -> dict[str, Any]:
+    """Return the plain content that :func:`card_from` reads back, features included."""
+    return {**card.to_dict(), "features": card.features.to_dict()}
 
 
 def card_from(content: Any, where: str = "card", folder: Path | None = None) -> DataCard:

@@ -11,7 +11,18 @@ from typing import Protocol
 
 from leap_avvp.errors import LeapError
 
-__all__ = ["HydraCommand", "SubCommand", "add_command", "add_link_store", "count", "in_flags", "reworded", "seeds"]
+__all__ = [
+    "HydraCommand",
+    "SubCommand",
+    "add_card",
+    "add_command",
+    "add_features",
+    "add_link_store",
+    "count",
+    "in_flags",
+    "reworded",
+    "seeds",
+]
 
 
 class SubCommand(Protocol):
@@ -62,6 +73,21 @@ def add_link_store(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--link-store", type=Path, metavar="DIR", help="trusted folder that links of single files may lead into"
     )
+
+
+def add_features(parser: argparse._ActionsContainer, default: str = "the card's, else llp") -> None:
+    """Add the option that stands for ``features``."""
+    parser.add_argument(
+        "--features", metavar="NAME", help=f"llp, valor, uwav, lsld, embedded or a YAML file (default: {default})"
+    )
+
+
+def add_card(parser: argparse._ActionsContainer) -> None:
+    """Add the options that stand for ``data.card`` and ``features``."""
+    parser.add_argument(
+        "--card", type=Path, metavar="FILE", help="data card, where it is not dataset.yaml in the data folder"
+    )
+    add_features(parser)
 
 
 def seeds(text: str) -> list[int]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from leap_avvp.cli import data_check, data_pack, data_simulate
+from leap_avvp.cli import data_card, data_check, data_pack, data_simulate
 from leap_avvp.cli.arguments import SubCommand, add_command
 
 __all__ = ["ABOUT", "ACTIONS", "EXAMPLE", "NAME", "add_arguments", "run"]
 
 NAME = "data"
-ABOUT = "simulate, check or pack a data folder"
+ABOUT = "simulate, describe, check or pack a data folder"
 EXAMPLE = "leap-avvp data check /path/to/LLP"
 
-ACTIONS: tuple[SubCommand, ...] = (data_simulate, data_check, data_pack)
+ACTIONS: tuple[SubCommand, ...] = (data_simulate, data_card, data_check, data_pack)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from leap_avvp.cli.arguments import add_link_store, in_flags, reworded
+from leap_avvp.cli.arguments import add_card, add_link_store, in_flags, reworded
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
 NAME = "check"
-ABOUT = "check every id, file, shape, type and number of a folder in LLP's layout, and count the known dirt"
+ABOUT = "check every id, file, shape, type and number of a data folder, and count the known dirt"
 EXAMPLE = "leap-avvp data check /path/to/LLP"
 
 _FLAGS = {
@@ -18,16 +18,23 @@ _FLAGS = {
     "data.annotations": "--annotations",
     "data.pseudo_labels": "--pseudo-labels",
     "data.link_store": "--link-store",
+    "features=NAME": "--features NAME",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder and the options."""
-    parser.add_argument("root", type=Path, metavar="DIR", help="holds feats/, CLIP/, CLAP/ and the annotation files")
+    parser.add_argument("root", type=Path, metavar="DIR", help="holds the folders of features and the annotation files")
     parser.add_argument(
         "--annotations", type=Path, metavar="DIR", help="folder of the CSV files, where it is elsewhere"
     )
-    parser.add_argument("--pseudo-labels", choices=("valor", "none"), default="valor", help="what training needs")
+    parser.add_argument(
+        "--pseudo-labels",
+        metavar="KIND",
+        default="valor",
+        help="what training needs: valor (default), uwav, lsld, dense, weak, none, or a folder of labels",
+    )
+    add_card(parser)
     add_link_store(parser)
 
 
@@ -39,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from leap_avvp.card.read import card_of
     from leap_avvp.data.folder import LLPFolder
 
     with in_flags(_FLAGS):
@@ -48,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.pseudo_labels,
             allow_missing=True,
             link_store=arguments.link_store,
+            card=card_of(arguments.root, arguments.card, arguments.features),
         )
         report = folder.check()
     Console().print(report.table(lambda text: reworded(text, _FLAGS)))

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from leap_avvp.config.trust import locate
+from leap_avvp.config.trust import check_targets, locate
 from leap_avvp.errors import ConfigError, LeapError, nearest
 
-__all__ = ["check_arguments", "wrong_arguments"]
+__all__ = ["check_arguments", "takes", "wrong_arguments"]
 
 _HYDRAS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -57,6 +57,15 @@ def check_arguments(node: Mapping[str, Any], path: str, positional: int = 0, nam
     for name in free:
         if parameters[name].default is inspect.Parameter.empty and name not in given:
             raise ConfigError(f"{path}.{name}: {node['_target_']} needs it; add +{path}.{name}=VALUE")
+
+
+def takes(node: Mapping[str, Any], argument: str) -> bool:
+    """Say whether what a node names has an argument of this name."""
+    try:
+        check_targets(node)
+        return argument in inspect.signature(locate(str(node.get("_target_")))).parameters
+    except (TypeError, ValueError, ImportError, AttributeError):  # building it says what is wrong
+        return False
 
 
 @contextlib.contextmanager

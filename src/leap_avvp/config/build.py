@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,13 +14,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from leap_avvp.config.arguments import check_arguments, wrong_arguments
+from leap_avvp.card import DataCard
+from leap_avvp.config.arguments import check_arguments, takes, wrong_arguments
+from leap_avvp.config.cards import card_in
 from leap_avvp.config.trust import check_targets, locate
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, LeapError
 from leap_avvp.losses import ParsingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
+from leap_avvp.models.frontend import Frontend
 
 __all__ = ["Maker", "Parts", "build_part"]
 
@@ -95,24 +99,41 @@ class Parts:
         Args:
             label_embedding: (C, E) used in place of the configured one, as when a checkpoint brings its own.
         """
-        encoder = _checked(build_part(self._group("encoder"), "encoder"), nn.Module, "encoder")
+        encoder = _checked(self._sized("encoder"), nn.Module, "encoder")
         node = dict(self._group("decoder"))
         queries_node = node.pop("label_queries", None)
         if queries_node is None:
-            decoder = build_part(node, "decoder")
+            decoder = build_part(node, "decoder", **self._of_card(node))
         else:
             if label_embedding is None:
-                queries = build_part(queries_node, "label_embedding")
+                queries = build_part(queries_node, "label_embedding", **self._of_card(queries_node))
             else:
-                width = label_embedding.shape[-1] if label_embedding.dim() else 0
-                queries = LabelQueries(label_embedding, kind="checkpoint", embedding_dim=width)
+                number, width = label_embedding.shape if label_embedding.dim() == 2 else (0, 0)
+                queries = LabelQueries(label_embedding, kind="checkpoint", num_classes=number, embedding_dim=width)
             # Not through Hydra, which would try to copy the module into its own config.
             check_targets(node, "decoder")
             check_arguments(node, "decoder", named=("label_queries",))
             make = build_part({**node, "_partial_": True}, "decoder")
             with wrong_arguments(node, "decoder"):
                 decoder = make(label_queries=queries)
-        return VideoParser(encoder, _checked(decoder, nn.Module, "decoder"))
+        _checked(decoder, nn.Module, "decoder")
+        return VideoParser(encoder, decoder, Frontend(int(encoder.dim), self.card.features, self.card.segments))
+
+    @functools.cached_property
+    def card(self) -> DataCard:
+        """Classes, segments and features of the data."""
+        return card_in(self.content)
+
+    def _sized(self, name: str) -> Any:
+        """Build a part of the model, told what of the card its class asks for."""
+        node = self._group(name)
+        return build_part(node, name, **self._of_card(node))
+
+    def _of_card(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of the card a node's class asks for by these names, unless the config says it."""
+        card = self.card
+        known = {"num_classes": card.num_classes, "num_segments": card.segments, "classes": list(card.classes)}
+        return {name: value for name, value in known.items() if name not in node and takes(node, name)}
 
     def loss(self) -> ParsingLoss:
         """Build the training loss."""
@@ -163,8 +184,10 @@ class Parts:
 
     def data(self) -> LLPDataModule:
         """Build the data module; its training order follows the run's seed."""
-        node = {key: value for key, value in self._group("data").items() if key != "schedule"}
-        data: LLPDataModule = _checked(build_part(node, "data", seed=int(self.content["seed"])), LLPDataModule, "data")
+        node = {key: value for key, value in self._group("data").items() if key not in ("schedule", "card")}
+        card = {"card": self.card} if takes(node, "card") else {}
+        built = build_part(node, "data", seed=int(self.content["seed"]), **card)
+        data: LLPDataModule = _checked(built, LLPDataModule, "data")
         data.same_batches = bool((self.content.get("trainer") or {}).get("overfit_batches"))
         return data
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from leap_avvp.config.comparison import PLACES
 from leap_avvp.data.packed.source import PACKED
+from leap_avvp.data.targets import KINDS
 from leap_avvp.errors import ConfigError, DataError
 
 __all__ = ["DATA_KEYS", "data_from_here", "from_here"]
 
-DATA_KEYS = ("root", "annotations", "packed", "link_store")
+DATA_KEYS = ("root", "annotations", "packed", "link_store", "card")
 """The keys of ``data`` that name files or folders."""
-_PLACES = {*PLACES, *(f"data.{key}" for key in DATA_KEYS)}
+_PLACES = {*PLACES, *(f"data.{key}" for key in (*DATA_KEYS, "pseudo_labels"))}
+_NAMES = ("", *PACKED, *KINDS)  # what stands there without being a path
 
 
 def from_here(content: Mapping[str, Any], directory: Path | None) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def _walk(node: Mapping[str, Any], prefix: str, directory: Path | None) -> dict[
 
 
 def _place(value: Any, directory: Path | None) -> Any:
-    if directory is None or not isinstance(value, str) or value in ("", *PACKED):
+    if directory is None or not isinstance(value, str) or value in _NAMES:
         return value
     there = directory / value  # an absolute one is left as it is
     return str(there) if there.exists() else value

@@ -8,12 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leap_avvp.card import LLP
+
 __all__ = ["cell_name", "config_hash", "hashed"]
 
 # What changes no number: where results go, who is told, what is printed. `init` stands in the parts that read it.
 _UNHASHED = (
     *("logger", "group", "name", "output_dir", "resume", "overwrite", "evaluate_untrained", "init", "hydra"),
-    *("data.placement", "data.link_store", "data.eval_batch_size"),
+    *("data.placement", "data.link_store", "data.eval_batch_size", "data.card"),  # what a card says stands in `card`
     *(f"trainer.{key}" for key in ("log_every_n_steps", "enable_model_summary", "enable_progress_bar", "profiler")),
 )
 _HASHED_CALLBACKS = ("monitor", "mode")  # which epoch is tested
@@ -42,7 +44,7 @@ def hashed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a plain config can change a number."""
     kept = {}
     for group, value in content.items():
-        if group in _UNHASHED:
+        if group in _UNHASHED or (group == "features" and value == LLP.features.to_dict()):  # older configs have none
             continue
         if group == "callbacks" and isinstance(value, Mapping):
             kept[group] = {key: value.get(key) for key in _HASHED_CALLBACKS}

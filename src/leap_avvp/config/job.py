@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from leap_avvp.config import compose
 from leap_avvp.config.build import Parts
+from leap_avvp.config.cards import with_card
 from leap_avvp.config.compose import check_types, plain
 from leap_avvp.config.elsewhere import DATA_KEYS
 from leap_avvp.config.explain import explain
@@ -100,7 +101,7 @@ def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJ
         ConfigError: naming the key, what was expected and what was found.
     """
     check_types(config, overrides, "train")
-    content = plain(config)
+    content = with_card(plain(config), overrides)
     seed, callbacks, trainer = int(content["seed"]), content["callbacks"], content["trainer"]
     if seed < 0:
         raise ConfigError(f"seed: expected a whole number of at least 0, found {seed}")

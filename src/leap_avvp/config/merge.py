@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leap_avvp.config.build import Parts
+from leap_avvp.config.cards import card_in, found_card, same_card
 from leap_avvp.config.elsewhere import data_from_here, from_here
 from leap_avvp.config.job import MODEL_GROUPS, EvaluationJob
 from leap_avvp.errors import ConfigError
@@ -25,7 +26,7 @@ def merge(job: EvaluationJob, trained: Mapping[str, Any], directory: Path | None
         directory: in which the training was started, which relative paths of ``trained`` begin at.
 
     Raises:
-        ConfigError: the command line names another model than the checkpoint's.
+        ConfigError: the command line names another model than the checkpoint's, or data of another card.
         DataError: the checkpoint's config is damaged, or its data lie neither there nor here.
     """
     named = [text.lstrip("+~").partition("=")[0] for text in job.overrides]
@@ -33,11 +34,19 @@ def merge(job: EvaluationJob, trained: Mapping[str, Any], directory: Path | None
         if any(key == group or key.startswith(f"{group}.") for key in named):
             _check_same(job, trained, group)
     own = from_here(trained, directory)
-    merged = {**job.content, **{group: own[group] for group in MODEL_GROUPS}}
+    groups = [*MODEL_GROUPS, *(group for group in ("features", "card") if group in own)]
+    merged = {**job.content, **{group: own[group] for group in groups}}
+    keys = [key.removeprefix("data.") for key in named if key.startswith("data.")]
     if "data" in trained and "data" not in named:
-        keys = [key.removeprefix("data.") for key in named if key.startswith("data.")]
         values = {key: _value(job.content["data"], key) for key in keys}
         merged["data"] = data_from_here(trained, directory, job.checkpoint, values)
+    if "data" in named or {"root", "card"} & set(keys):
+        found = found_card(merged["data"])
+        if found is not None:
+            known = card_in(trained)
+            # Where features lie is the data's own affair, as long as the model can read them.
+            same_card(job.checkpoint, known, found)
+            merged |= {"features": found.features.to_dict(), "card": found.to_dict()}
     return Parts(merged)
 
 

@@ -10,7 +10,10 @@ from leap_avvp.config.comparison import PLACES as DATA_PLACES
 
 __all__ = ["HYDRA_PLACES", "PLACES", "exists", "in_full", "places_in_full"]
 
-PLACES = ("checkpoint", "init_from", "output_dir", "data.link_store", *DATA_PLACES)
+PLACES = (
+    *("checkpoint", "init_from", "output_dir", "data.link_store", "data.card", "data.pseudo_labels"),
+    *DATA_PLACES,
+)
 HYDRA_PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 
 

@@ -1,4 +1,4 @@
-"""The LightningDataModule for LLP: the same batches from the real files and from the simulator."""
+"""The LightningDataModule: the same batches from real files and from the simulator."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from leap_avvp.card import LLP, DataCard
+from leap_avvp.card.features import STREAMS
 from leap_avvp.data.packed import open_folder
 from leap_avvp.data.simulate import SimulatedLLP
 from leap_avvp.data.split import DataSource, SplitData
-from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.errors import ConfigError, DataError, check_choice
 from leap_avvp.files.machine import available_memory
-from leap_avvp.llp import video_id
 from leap_avvp.types import Batch
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "simulated_data",
 ]
 
-_FEATURES = ("audio", "video_2d", "video_3d")
 _LABELS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
 _TRUTH = ("target_audio", "target_visual")
 PLACEMENTS = ("disk", "ram", "device")
@@ -48,11 +48,13 @@ class SplitDataset(Dataset[Batch]):
 
     Args:
         data: the split; its features may be memory-mapped, and of another width than float32.
+        card: classes, segments and ids.
     """
 
-    def __init__(self, data: SplitData) -> None:
-        self.video_ids = [video_id(name) for name in data.filenames]
-        names = (*_FEATURES, *_LABELS, *(() if data.split == "train" else _TRUTH))
+    def __init__(self, data: SplitData, card: DataCard = LLP) -> None:
+        self.card = card
+        self.video_ids = [card.video_id(name) for name in data.filenames]
+        names = (*STREAMS, *_LABELS, *(() if data.split == "train" else _TRUTH))
         self.tensors = {name: torch.from_numpy(array) for name in names if (array := getattr(data, name)) is not None}
         self.on_disk = isinstance(data.video_2d, np.memmap)
 
@@ -161,7 +163,7 @@ class ResumableLoader(DataLoader[Batch]):
 
 
 class LLPDataModule(lightning.LightningDataModule):
-    """Batches of LLP's three splits from any :class:`~leap_avvp.data.split.DataSource`.
+    """Batches of three splits from any :class:`~leap_avvp.data.split.DataSource`.
 
     Args:
         source: where the splits come from.
@@ -200,13 +202,19 @@ class LLPDataModule(lightning.LightningDataModule):
     def dataset(self, split: str) -> SplitDataset:
         """Return one split, loaded (and checked) once."""
         if split not in self._datasets:
-            self._datasets[split] = SplitDataset(self.source.load(split))
+            self._datasets[split] = SplitDataset(self.source.load(split), self.source.card)
         return self._datasets[split]
 
     def setup(self, stage: str) -> None:
         """Load what a stage needs, so that bad data end the run before its first step."""
         for split in {"fit": ("train", "val"), "validate": ("val",)}.get(stage, ("test",)):
-            self.dataset(split)
+            dataset = self.dataset(split)
+            if split != "train" and not all(name in dataset.tensors for name in _TRUTH):
+                what = "picks its epoch by" if split == "val" else "ends with a test on"
+                raise DataError(
+                    f"{self.source.card.name}: {split}: expected dense labels, which a training {what}, found none; "
+                    "add them to the data card: dense.audio and dense.visual"
+                )
 
     def fingerprint(self) -> str:
         """Return 16 hex digits of what is trained and chosen on: video ids and labels, wherever they lie."""
@@ -274,11 +282,12 @@ def folder_data(
     eval_batch_size: int = 128,
     seed: int = 0,
     link_store: str | Path | None = None,
+    card: DataCard = LLP,
 ) -> LLPDataModule:
-    """Return the data module of a folder in LLP's real layout, or of its packed set (``data=llp``)."""
+    """Return the data module of a folder, or of its packed set (``data=llp``)."""
     if root is None:
         raise ConfigError("data.root: expected the folder that holds feats/ and the annotation files: data.root=DIR")
-    source = open_folder(root, annotations, pseudo_labels, allow_missing, packed, link_store)
+    source = open_folder(root, annotations, pseudo_labels, allow_missing, packed, link_store, card)
     return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)
 
 
@@ -288,8 +297,9 @@ def simulated_data(
     seed: int = 0,
     simulation_seed: int = 0,
     placement: str | None = None,
+    card: DataCard = LLP,
     **simulation: Any,
 ) -> LLPDataModule:
     """Return the data module of the simulator (``data=simulated``); ``simulation`` goes to ``SimulatedLLP``."""
-    source = SimulatedLLP(seed=simulation_seed, **simulation)
+    source = SimulatedLLP(seed=simulation_seed, card=card, **simulation)
     return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from leap_avvp.config.build import Parts
-from leap_avvp.llp import FEATURE_SHAPES, NUM_SEGMENTS, SPLIT_SIZES
+from leap_avvp.llp import SPLIT_SIZES
 from leap_avvp.studies.plan import Cell
 
 __all__ = ["estimate_seconds"]
@@ -30,8 +30,11 @@ def estimate_seconds(cells: Iterable[Cell]) -> float:
 
 def _operations(cell: Cell) -> float:
     """Return the floating-point operations of a training: forward and backward over all epochs, and the evaluations."""
-    parser = Parts(cell.config).parser().to("meta").eval()
-    features = {name: torch.empty(1, NUM_SEGMENTS, width, device="meta") for name, (_, width) in FEATURE_SHAPES.items()}
+    parts = Parts(cell.config)
+    parser, card = parts.parser().to("meta").eval(), parts.card
+    features = {
+        name: torch.empty(1, card.segments, width, device="meta") for name, width in card.features.widths.items()
+    }
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         parser(**features)
     data, epochs = cell.config["data"], int(cell.config["trainer"]["max_epochs"])

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from leap_avvp.config.cards import with_card
 from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.explain import explain
 from leap_avvp.config.groups import CONFIG_MODULE
@@ -130,13 +131,14 @@ def make_plan(
 
 def evaluated(cell: Cell, override: str) -> Cell:
     """Return a trained cell as it is evaluated under one override more, which is its label; hash and folder stay."""
-    config = plain(compose_config([*cell.overrides, override, "output_dir=null"]))
+    overrides = [*cell.overrides, override]
+    config = with_card(plain(compose_config([*overrides, "output_dir=null"])), overrides)
     return dataclasses.replace(cell, label=override, config=config)
 
 
 def _cell(label: str, seed: int, overrides: Sequence[str], folder: Path) -> Cell:
     # The folder is known to Hydra only inside a job, and it is no part of the hash.
-    config = plain(compose_config([*overrides, "output_dir=null"]))
+    config = with_card(plain(compose_config([*overrides, "output_dir=null"])), overrides)
     return Cell(label, seed, tuple(overrides), folder, config, config_hash(config))
 
 

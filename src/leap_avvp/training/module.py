@@ -15,6 +15,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from leap_avvp.card.features import STREAMS
 from leap_avvp.config.build import Parts
 from leap_avvp.errors import LeapError
 from leap_avvp.losses import ParsingLoss
@@ -78,7 +79,7 @@ class ParsingModule(lightning.LightningModule):
 
     def forward(self, batch: Batch) -> ParserOutput:
         """Parse the videos of a batch."""
-        out: ParserOutput = self.parser(audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"])
+        out: ParserOutput = self.parser(**_features(batch))
         return out
 
     def on_train_epoch_start(self) -> None:
@@ -105,8 +106,7 @@ class ParsingModule(lightning.LightningModule):
 
     def loss_terms(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss terms of a batch's tensors, see :class:`~leap_avvp.losses.ParsingLoss`."""
-        out = self.parser(audio=tensors["audio"], video_2d=tensors["video_2d"], video_3d=tensors["video_3d"])
-        return self.loss(out, tensors)
+        return self.loss(self.parser(**_features(tensors)), tensors)
 
     def compile_parts(self, device: torch.device) -> None:
         """Compile parser and loss, on a GPU into CUDA graphs; weights and their names stay as they are."""
@@ -237,6 +237,10 @@ class ParsingModule(lightning.LightningModule):
         length = {"total_steps": int(self.trainer.estimated_stepping_batches)} if interval == "step" else {}
         scheduler = self._scheduler(optimizer, **length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+
+def _features(batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: batch[name] for name in STREAMS if name in batch}
 
 
 def build_module(parts: Parts, seed: int = 0) -> ParsingModule:

@@ -17,7 +17,15 @@ from leap_avvp.card import LLP, DataCard
 from leap_avvp.errors import DataError, nearest
 from leap_avvp.files.links import absence, link_refusal, pointer
 
-__all__ = ["DenseRow", "WeakRow", "is_filename", "read_dense_rows", "read_weak_rows"]
+__all__ = [
+    "DenseRow",
+    "WeakRow",
+    "is_filename",
+    "read_dense_names",
+    "read_dense_rows",
+    "read_weak_names",
+    "read_weak_rows",
+]
 
 # Of LLP. The id becomes a file name, so nothing but YouTube's own alphabet may stand in it.
 _FILENAME = re.compile(r"[A-Za-z0-9_-]{11}_[0-9]+(\.[0-9]+)?_[0-9]+(\.[0-9]+)?")
@@ -34,6 +42,7 @@ _SHOWN = 30
 _SUBFOLDERS = ("annotations", "data")  # of the data folder, where the files may lie
 _MOST_BYTES = 2**26  # the largest of the real files has half a million
 
+_ANY = dataclasses.replace(LLP, ids="filename")  # of which nothing but the way of separating is read
 _short = reprlib.Repr()
 _short.maxstring = 60  # a damaged file may hold one "name" of a hundred thousand characters
 
@@ -119,6 +128,29 @@ def read_dense_rows(path: Path, link_store: Path | None = None, card: DataCard =
         end = _segment(offset, "offset", path, line, card)
         rows.append(DenseRow(name, start, end, _class(event, known, path, line)))
     return rows
+
+
+def read_weak_names(path: Path) -> set[str]:
+    """Return the names of the classes in a file of weak labels, whatever they are.
+
+    Raises:
+        DataError: naming the file, the line, what was expected and what was found.
+    """
+    rows = list(_table(path, ("filename", "event_labels"), None, _ANY))
+    found = {event.strip() for _, (_, events) in rows for event in events.split(",")} - {""}
+    if not found:
+        raise DataError(f"{path}: expected class names in the column event_labels, found none")
+    return found
+
+
+def read_dense_names(path: Path) -> set[str]:
+    """Return the names of the classes in a file of dense labels, whatever they are.
+
+    Raises:
+        DataError: naming the file, the line, what was expected and what was found.
+    """
+    columns = ("filename", "onset", "offset", "event_labels")
+    return {event for _, (*_, event) in _table(path, columns, None, _ANY)} - {""}
 
 
 def _table(

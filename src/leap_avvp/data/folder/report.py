@@ -32,6 +32,8 @@ class SplitReport:
     """Ids of videos with a missing file."""
     unmasked: int = 0
     """Pseudo labels that name an event outside the video's weak label."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """What else is to be told of its files."""
 
     @property
     def complete(self) -> int:
@@ -78,7 +80,11 @@ class FolderReport:
             + (f", {split.unmasked} pseudo labels outside the weak label" if split.unmasked else "")
             for split in self.splits
         ]
-        return [*rows, *self.problems(), *self.dirt.lines()]
+        return [*rows, *self.notes(), *self.problems(), *self.dirt.lines()]
+
+    def notes(self) -> list[str]:
+        """Return what else is to be told of the files."""
+        return [f"{split.split}: {note}" for split in self.splits for note in split.notes]
 
     def problems(self) -> list[str]:
         """Return the missing and damaged files: how many, and the first five of each."""
@@ -104,8 +110,9 @@ class FolderReport:
             numbers = (split.videos, split.complete, len(split.missing), len(split.damaged), split.unmasked)
             files.add_row(split.split, *(f"{number:,}" for number in numbers))
         verdict = Text("every file is there and sound" if self.ok else "\n".join(map(reword, self.problems())))
+        notes = [Text(note) for note in self.notes()]
         if self.dirt.simulated:
-            return Group(files, *(Text(f"annotations: {line}") for line in self.dirt.lines()), verdict)
+            return Group(files, *notes, *(Text(f"annotations: {line}") for line in self.dirt.lines()), verdict)
         dirt = Table(
             title="known dirt of the annotation files (none of it stops a run)",
             title_justify="left",
@@ -118,7 +125,7 @@ class FolderReport:
             dirt.add_row(what, str(number), Text(self.dirt.examples.get(what, "")))
         rows = "".join(f", {number:,} {modality} rows" for modality, number in self.dirt.rows.items())
         dirt.caption = f"audio annotation file: {self.dirt.audio_version}{rows}"
-        return Group(files, dirt, verdict)
+        return Group(files, *notes, dirt, verdict)
 
     def to_dict(self) -> dict[str, object]:
         """Return plain counts."""

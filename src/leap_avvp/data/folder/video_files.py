@@ -13,10 +13,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from leap_avvp.card.features import LLP_FEATURES
 from leap_avvp.data.annotations import SplitAnnotations
 from leap_avvp.data.folder.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.errors import DataError
-from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, NUM_CLASSES, NUM_SEGMENTS, PSEUDO_LABEL_FOLDERS
+from leap_avvp.llp import PSEUDO_LABEL_FOLDERS
 
 __all__ = ["READ_THREADS", "Video", "VideoFiles", "read_many"]
 
@@ -78,13 +79,19 @@ class VideoFiles:
         self.root = root
         self.link_store = link_store
         self.annotations = annotations
+        self.card = annotations.card
+        self.streams = self.card.features.streams
         self.video_ids = annotations.video_ids
-        self.folders = {name: root / folder for name, folder in FEATURE_FOLDERS.items()}
+        self.folders = {name: root / folder for name, folder in self.card.features.folders.items()}
         if annotations.split == "train" and pseudo_labels:
             self.folders |= {f"segment_{modality}": root / folder for modality, folder in PSEUDO_LABEL_FOLDERS.items()}
         absent = {name: folder for name, folder in self.folders.items() if not folder.is_dir()}
         if absent:
-            advice = "; expected LLP's released features there"
+            advice = (
+                f"; expected the features of {self.card.features.describe()} there; features=NAME names another set"
+            )
+            if self.card.features == LLP_FEATURES:
+                advice = "; expected LLP's released features there; features=NAME names another set"
             if all(name.startswith("segment_") for name in absent):
                 advice = (
                     "; expected the segment pseudo labels that VALOR released (Lai et al., NeurIPS 2023) there; "
@@ -97,11 +104,22 @@ class VideoFiles:
     def __len__(self) -> int:
         return len(self.video_ids)
 
+    def notes(self) -> list[str]:
+        """Tell of folders that hold labels of other videos, too: the released ones hold those of LLP's test."""
+        own = {f"{identity}.npy" for identity in self.video_ids}
+        found = []
+        for name, folder in self.folders.items():
+            if name not in self.streams:
+                others = sum(1 for entry in os.scandir(folder) if entry.name.endswith(".npy") and entry.name not in own)
+                if others:
+                    found.append(f"{folder}: {others:,} files of other videos than the training ones are not read")
+        return found
+
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
         """(T, F) or (T, C) of each array of a video, by name."""
         return {
-            name: (NUM_SEGMENTS, FEATURE_SHAPES[name][1] if name in FEATURE_SHAPES else NUM_CLASSES)
+            name: (self.card.segments, self.streams[name].width if name in self.streams else self.card.num_classes)
             for name in self.folders
         }
 
@@ -116,9 +134,9 @@ class VideoFiles:
             BadFileError: what is wrong with it.
         """
         path = self.path(name, index)
-        if name in FEATURE_SHAPES:
-            return read_features(path, self.root, FEATURE_SHAPES[name], self.link_store)
-        return read_pseudo_labels(path, self.root, self.link_store)
+        if name in self.streams:
+            return read_features(path, self.root, self.streams[name], self.card.segments, self.link_store)
+        return read_pseudo_labels(path, self.root, (self.card.segments, self.card.num_classes), self.link_store)
 
     def read(self, index: int) -> Video:
         """Read and check every file of a video."""
@@ -127,7 +145,7 @@ class VideoFiles:
         for name in self.folders:
             try:
                 arrays[name] = self.array(name, index)
-                if name not in FEATURE_SHAPES:
+                if name not in self.streams:
                     outside += int(arrays[name][:, ~self.annotations.weak[index]].sum())
             except BadFileError as problem:
                 problems.append(problem)

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leap_avvp.card import LLP, DataCard, FeatureSet
+from leap_avvp.card.read import card_from
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
 from leap_avvp.files.npz import NpyHeader, read_npy_header
@@ -112,6 +114,14 @@ class PackHeader:
     """float16 only: largest error and relative root mean square error of each feature."""
     version: str
     """Of the package that wrote it."""
+    card: Mapping[str, Any] | None = None
+    """Of the data card, with its features; None for LLP with LLP's features, as older sets have it."""
+
+    def data_card(self) -> DataCard:
+        """Return the card, with the features that are packed."""
+        if self.card is None:
+            return LLP
+        return card_from(self.card, f"{HEADER}: card")
 
 
 def _read_head(path: Path) -> tuple[NpyHeader, bytes]:
@@ -130,9 +140,10 @@ def damaged(folder: Path, what: str) -> DataError:
     )
 
 
-def set_folder(root: Path, dtype: str) -> Path:
-    """Return where the packed set of a data folder lies."""
-    return root / f"packed-{dtype}"
+def set_folder(root: Path, dtype: str, features: FeatureSet = LLP.features) -> Path:
+    """Return where the packed set of a data folder lies: of each feature set its own."""
+    which = "" if features == LLP.features else f"-{features.name}"
+    return root / f"packed{which}-{dtype}"
 
 
 def blocks(number: int) -> Iterator[slice]:
@@ -187,6 +198,8 @@ def _seal(content: Mapping[str, Any]) -> str:
 def write_header(folder: Path, header: PackHeader) -> None:
     """Write ``header.json``, sealed with its own SHA-256."""
     content = json.loads(json.dumps({"format": PACK_FORMAT, **dataclasses.asdict(header)}))
+    if header.card is None:  # LLP's sets stay as older versions read them
+        del content["card"]
     write_whole(folder / HEADER, json.dumps({**content, "sha256": _seal(content)}) + "\n")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from leap_avvp.card import LLP, DataCard
 from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.folder.feature_files import BadFileError
 from leap_avvp.data.folder.video_files import VideoFiles, read_many
@@ -18,7 +19,6 @@ from leap_avvp.data.packed.writer import PROGRESS, PackedSplit, PackWriter
 from leap_avvp.errors import DataError, check_choice
 from leap_avvp.files import folder_lock
 from leap_avvp.files.locks import LOCK_FILES
-from leap_avvp.llp import DENSE_FILES, FEATURE_SHAPES, SPLITS, WEAK_FILES
 
 __all__ = ["DTYPES", "pack_folder"]
 
@@ -33,6 +33,7 @@ def pack_folder(
     out: str | Path | None = None,
     allow_missing: bool = False,
     link_store: str | Path | None = None,
+    card: DataCard = LLP,
     console: Console | None = None,
 ) -> Path:
     """Pack a folder in LLP's layout; return the folder of the packed set.
@@ -46,6 +47,7 @@ def pack_folder(
         out: folder of the set, ``root/packed-<dtype>`` by default.
         allow_missing: leave videos out whose files are missing, or of a clip that was cut short.
         link_store: a trusted folder that links of single files may lead into.
+        card: classes, segments and features.
         console: for progress; stderr by default.
 
     Raises:
@@ -53,23 +55,24 @@ def pack_folder(
     """
     check_choice("--dtype", dtype, DTYPES)
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-    source = LLPFolder(root, annotations, allow_missing=allow_missing, link_store=link_store)
+    source = LLPFolder(root, annotations, allow_missing=allow_missing, link_store=link_store, card=card)
     pseudo_labels = source.has_pseudo_labels()
-    target = set_folder(Path(root), dtype) if out is None else Path(out)
+    target = set_folder(Path(root), dtype, card.features) if out is None else Path(out)
     part = target.with_name(f".{target.name}.part")
     with folder_lock(part):
         splits = [
-            _survey(VideoFiles(source.root, source.split(split), pseudo_labels, source.link_store)) for split in SPLITS
+            _survey(VideoFiles(source.root, source.split(split), pseudo_labels, source.link_store))
+            for split in card.weak
         ]
         digests = {
             name: file_digest(source.annotation_folder / name)
-            for name in (*WEAK_FILES.values(), *DENSE_FILES.values())
+            for name in (*card.weak.values(), *card.dense.values())
             if (source.annotation_folder / name).is_file()
         }
-        if _is_current(target, splits, digests, dtype):
+        if _is_current(target, splits, digests, dtype, card):
             console.print(f"{target}: already packed, fresh and sound")
         else:
-            _check_space(part, splits, dtype)
+            _check_space(part, splits, dtype, card)
             writer = PackWriter(part, dtype, source, splits, digests, console)
             if writer.resumed:
                 console.print(f"{part}: going on after {writer.resumed} blocks")
@@ -114,7 +117,9 @@ def _short(files: VideoFiles, name: str, rows: list[int]) -> list[int]:
     return [row for row, short in zip(rows, read_many(missing, rows), strict=True) if short]
 
 
-def _is_current(target: Path, splits: list[PackedSplit], digests: Mapping[str, str], dtype: str) -> bool:
+def _is_current(
+    target: Path, splits: list[PackedSplit], digests: Mapping[str, str], dtype: str, card: DataCard
+) -> bool:
     """Say whether a sound set of just these sources is there."""
     try:
         there = PackedLLP(target)
@@ -124,6 +129,7 @@ def _is_current(target: Path, splits: list[PackedSplit], digests: Mapping[str, s
     header = there.header
     return (
         header.dtype == dtype
+        and header.data_card() == card
         and header.annotations == digests
         and all(
             np.array_equal(stored[split.name], split.sources)
@@ -133,9 +139,10 @@ def _is_current(target: Path, splits: list[PackedSplit], digests: Mapping[str, s
     )
 
 
-def _check_space(part: Path, splits: list[PackedSplit], dtype: str) -> None:
-    width = sum(shape[1] for shape in FEATURE_SHAPES.values()) * 10 * np.dtype(dtype).itemsize
-    needed = sum(len(split.rows) for split in splits) * (width + 2_000)
+def _check_space(part: Path, splits: list[PackedSplit], dtype: str, card: DataCard) -> None:
+    features = sum(card.features.widths.values()) * card.segments * np.dtype(dtype).itemsize
+    labels = 4 * card.segments * card.num_classes + 1_000
+    needed = sum(len(split.rows) for split in splits) * (features + labels)
     there = sum(file.stat().st_blocks * 512 for file in part.iterdir())
     free = shutil.disk_usage(part).free
     if needed - there > free:

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.data.annotations import find_annotations
+from leap_avvp.card import LLP, DataCard, FeatureSet
+from leap_avvp.card.features import STREAMS
+from leap_avvp.data.annotations import SplitAnnotations, find_annotations
 from leap_avvp.data.folder import LLPFolder
+from leap_avvp.data.folder.source import describe_card
 from leap_avvp.data.packed.format import (
     HEADER,
     PackedArray,
@@ -25,9 +28,10 @@ from leap_avvp.data.packed.format import (
     set_folder,
     source_status,
 )
-from leap_avvp.data.split import DataSource, SplitData, weak_targets
+from leap_avvp.data.split import DataSource, SplitData
+from leap_avvp.data.targets import check_kind, given_targets, read_targets
 from leap_avvp.errors import ConfigError, DataError, check_choice
-from leap_avvp.llp import FEATURE_FOLDERS, FEATURE_SHAPES, PSEUDO_LABEL_FOLDERS, video_id
+from leap_avvp.llp import PSEUDO_LABEL_FOLDERS
 
 __all__ = ["PACKED", "PackedLLP", "find_packed", "open_folder"]
 
@@ -35,13 +39,14 @@ PACKED = ("auto", "off", "float32", "float16")
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def find_packed(root: str | Path, packed: str | Path = "auto") -> Path | None:
+def find_packed(root: str | Path, packed: str | Path = "auto", features: FeatureSet = LLP.features) -> Path | None:
     """Return the packed set that a data folder is to be read from, if any.
 
     Args:
         root: the data folder, or a packed set itself.
         packed: ``auto`` takes the float32 set where there is one (it gives the same numbers), ``off`` none,
             ``float32`` or ``float16`` that one, and anything else is the folder of a set.
+        features: that are packed.
 
     Raises:
         DataError: a set that is asked for is not there.
@@ -52,9 +57,9 @@ def find_packed(root: str | Path, packed: str | Path = "auto") -> Path | None:
     if (root / HEADER).is_file():
         return root
     if packed == "auto":
-        folder = set_folder(root, "float32")
+        folder = set_folder(root, "float32", features)
         return folder if folder.is_dir() else None
-    folder = set_folder(root, str(packed)) if packed in PACKED else Path(packed)
+    folder = set_folder(root, str(packed), features) if packed in PACKED else Path(packed)
     if not (folder / HEADER).is_file():
         raise DataError(
             f"data.packed={packed}: no packed set at {folder}; `leap-avvp data pack {root}` makes one (--dtype, --out)"
@@ -70,15 +75,17 @@ class PackedLLP:
         root: the data folder that it was made from; None, or one without the feature folders, leaves the comparison
             with the sources out, as on a machine that was given only the set.
         annotations: folder of the CSV files, likewise.
-        pseudo_labels: ``valor``, or ``none`` to train on the weak labels alone.
+        pseudo_labels: see :class:`~leap_avvp.data.folder.LLPFolder`; those of VALOR are in the set, others are read
+            from their files.
         allow_missing: take a set that was packed without the videos whose files were missing.
+        card: that the set is to be of; None takes any.
 
     Raises:
-        DataError: a damaged header, or one of another version.
+        DataError: a damaged header, one of another version, or of another card.
     """
 
     name: str
-    """``llp``, or ``simulated`` for a set made from simulated videos."""
+    """That of the card, or ``simulated`` for a set made from simulated videos."""
 
     def __init__(
         self,
@@ -87,20 +94,29 @@ class PackedLLP:
         annotations: str | Path | None = None,
         pseudo_labels: str = "valor",
         allow_missing: bool = False,
+        card: DataCard | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.root = None if root is None else Path(root)
         self.annotation_folder = None if annotations is None else Path(annotations)
-        self.pseudo_labels = check_choice("data.pseudo_labels", pseudo_labels, ("valor", "none"))
+        self.pseudo_labels = check_kind(pseudo_labels)
         self.allow_missing = allow_missing
         self.header: PackHeader = read_header(self.folder)
-        self.name = "simulated" if self.header.simulated else "llp"
+        self.card = self.header.data_card()
+        self.name = "simulated" if self.header.simulated else self.card.name
+        difference = None if card is None else self.card.difference(card)
+        if difference:
+            raise DataError(
+                f"{self.folder}: packed for another data card, {difference}; run `leap-avvp data pack` again, or read "
+                "the source files with data.packed=off"
+            )
 
     def describe(self) -> dict[str, object]:
         """Return folder, options and what the check of the source files found when the set was packed."""
         return {
             "packed": str(self.folder.resolve()),
             "dtype": self.header.dtype,
+            **describe_card(self.card),
             "pseudo_labels": self.pseudo_labels,
             "allow_missing": self.allow_missing,
             **self.header.facts,
@@ -122,24 +138,37 @@ class PackedLLP:
                 "data.allow_missing=true goes on without them"
             )
         label = arrays["video_label"].astype(np.float32)
-        targets: dict[str, Any] = {}
-        if split == "train" and self.pseudo_labels == "none":
-            targets |= weak_targets(label)
-        elif split == "train":
-            for modality in ("audio", "visual"):
-                if f"segment_{modality}" not in arrays:
-                    raise DataError(
-                        f"{self.folder}: packed without VALOR's pseudo labels; put them into the data folder and pack "
-                        "it again, or train without them: data.pseudo_labels=none"
-                    )
-                targets[f"segment_{modality}"] = arrays[f"segment_{modality}"].astype(np.float32)
         truth: dict[str, Any] = {
             f"target_{modality}": arrays[f"target_{modality}"].astype(np.bool_)
             for modality in ("audio", "visual")
             if f"target_{modality}" in arrays
         }
-        features = {name: arrays[name] for name in FEATURE_SHAPES}
+        targets = self._targets(arrays, truth) if split == "train" else {}
+        features = {name: arrays[name] if name in self.card.features.streams else None for name in STREAMS}
         return SplitData(split, list(self.header.filenames[split]), **features, video_label=label, **targets, **truth)
+
+    def _targets(self, arrays: dict[str, NDArray[Any]], truth: dict[str, Any]) -> dict[str, Any]:
+        """Return what the training split is trained on."""
+        if self.pseudo_labels == "valor":
+            if not all(f"segment_{modality}" in arrays for modality in ("audio", "visual")):
+                raise DataError(
+                    f"{self.folder}: packed without VALOR's pseudo labels; put them into the data folder and pack "
+                    "it again, or train without them: data.pseudo_labels=none"
+                )
+            return {f"segment_{key}": arrays[f"segment_{key}"].astype(np.float32) for key in ("audio", "visual")}
+        grids = (truth.get("target_audio"), truth.get("target_visual"))
+        names, weak = list(self.header.filenames["train"]), arrays["video_label"].astype(np.bool_)
+        annotations = SplitAnnotations("train", names, weak, *grids, self.card)
+        given = given_targets(self.pseudo_labels, annotations)
+        if given is not None:
+            return dict(given)
+        found = read_targets(self.pseudo_labels, self.root or self.folder, annotations)
+        if found.problems:
+            first = "; ".join(str(problem) for _, problem in found.problems[:5])
+            raise DataError(f"{self.folder}: {len(found.problems)} files of labels are missing or damaged: {first}")
+        for note in found.notes:
+            print(f"train: {note}")
+        return dict(found.arrays)
 
     def verify(self, split: str | None = None) -> dict[str, NDArray[Any]]:
         """Hold every byte of a split (or of all) against its checksum; return the mapped arrays by name.
@@ -180,8 +209,10 @@ class PackedLLP:
                     raise DataError(f"{stale}: {path} has changed since it was packed; {advice}")
         if self.root is None:
             return
-        ids = [video_id(name) for name in self.header.filenames[split]]
-        folders = FEATURE_FOLDERS | {f"segment_{key}": folder for key, folder in PSEUDO_LABEL_FOLDERS.items()}
+        ids = [self.card.video_id(name) for name in self.header.filenames[split]]
+        folders = self.card.features.folders | {
+            f"segment_{key}": folder for key, folder in PSEUDO_LABEL_FOLDERS.items()
+        }
         for column, name in enumerate(self.header.source_names[split]):
             folder = self.root / folders[name]
             if not folder.is_dir():
@@ -202,6 +233,7 @@ def open_folder(
     allow_missing: bool = False,
     packed: str | Path = "auto",
     link_store: str | Path | None = None,
+    card: DataCard = LLP,
 ) -> DataSource:
     """Return the packed set of a data folder where there is one to use, and say so, else the folder itself.
 
@@ -213,6 +245,7 @@ def open_folder(
         packed: see :func:`find_packed`.
         link_store: see :class:`~leap_avvp.data.folder.LLPFolder`. A packed set needs none: what it was made from is no
             longer read, only held against its sizes and times.
+        card: classes, segments and features.
 
     Raises:
         DataError: as :class:`PackedLLP` and :class:`~leap_avvp.data.folder.LLPFolder`.
@@ -220,12 +253,12 @@ def open_folder(
     if not isinstance(packed, str | Path) or not packed:
         raise ConfigError(f"data.packed: expected one of {', '.join(PACKED)}, or a folder, found {packed!r}")
     root = Path(root)
-    found = find_packed(root, packed)
+    found = find_packed(root, packed, card.features)
     if found is None:
-        return LLPFolder(root, annotations, pseudo_labels, allow_missing, link_store)
+        return LLPFolder(root, annotations, pseudo_labels, allow_missing, link_store, card)
     print(f"data: packed set {found}")
     if found == root:
-        return PackedLLP(found, None, annotations, pseudo_labels, allow_missing)
+        return PackedLLP(found, None, annotations, pseudo_labels, allow_missing, card)
     with contextlib.suppress(DataError):  # only the set may have been taken along
-        annotations = find_annotations(root, annotations)
-    return PackedLLP(found, root, annotations, pseudo_labels, allow_missing)
+        annotations = find_annotations(root, annotations, card)
+    return PackedLLP(found, root, annotations, pseudo_labels, allow_missing, card)

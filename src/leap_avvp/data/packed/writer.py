@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from leap_avvp import __version__
+from leap_avvp.card import LLP
+from leap_avvp.card.read import card_content
 from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.folder.report import FolderReport, SplitReport
 from leap_avvp.data.folder.video_files import Video, VideoFiles, read_many
 from leap_avvp.data.packed.format import BLOCK, PackedArray, PackHeader, blocks, digest, write_header
 from leap_avvp.errors import DataError
 from leap_avvp.files import unwritable, write_whole
-from leap_avvp.llp import FEATURE_SHAPES
 
 __all__ = ["PROGRESS", "PackWriter", "PackedSplit"]
 
@@ -132,6 +133,7 @@ class PackWriter:
         self.annotations, self.console = dict(annotations), console
         self.reports: list[SplitReport] = []
         plan = hashlib.sha256(json.dumps([__version__, dtype, BLOCK, self.annotations]).encode())
+        plan.update(json.dumps(card_content(source.card)).encode())
         for split in splits:
             plan.update(split.sources.tobytes())
         self.plan = plan.hexdigest()
@@ -172,6 +174,7 @@ class PackWriter:
                 facts=FolderReport(str(self.source.root), self.source.dirt, self.reports).to_dict(),
                 rounding=rounding,
                 version=__version__,
+                card=None if self.source.card == LLP else card_content(self.source.card),
             ),
         )
         for name, error in rounding.items():
@@ -194,7 +197,7 @@ class PackWriter:
             name: _Column.make(
                 self.folder / f"{split.name}.{name}.npy",
                 (number, *shape),
-                np.dtype(self.dtype if name in FEATURE_SHAPES else "uint8"),
+                np.dtype(self.dtype if name in files.streams else "uint8"),
             )
             for name, shape in files.shapes.items()
         }
@@ -250,7 +253,7 @@ class PackWriter:
         """Return by feature what float16 costs: the largest error, and its rms relative to that of the data."""
         known = [block["rounding"] for block in self.done.values()]
         result = {}
-        for name in FEATURE_SHAPES:
+        for name in self.source.card.features.streams:
             largest, error, power = zip(*(block[name] for block in known), strict=True)
             result[name] = {"largest": max(largest), "relative_rms": (sum(error) / max(sum(power), 1e-300)) ** 0.5}
         return result
