@@ -87,6 +87,65 @@ def test_video_targets_are_any_segment_unless_given():
     torch.testing.assert_close(terms["video_visual"], binary_cross_entropy(out["visual_prob"], smooth))
 
 
+def soft(seed: int = 3):
+    """Return what the parser gives, and labels as UWAV's: probabilities of what is in the weak label, 0 of the rest."""
+    out, target = make(seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    for name in ("segment_audio", "segment_visual"):
+        target[name] = torch.rand(2, 10, 25, generator=generator) * target["video_label"][:, None]
+    return out, target
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bool])
+def test_video_targets_of_hard_labels_are_any_segment_to_the_bit(dtype):
+    out, target = make(4)
+    target = {name: value.to(dtype) for name, value in target.items()}
+    target["segment_audio"][0] = 0
+    any_segment = {f"video_{m}": (target[f"segment_{m}"] != 0).any(dim=1).to(dtype) for m in ("audio", "visual")}
+    terms, expected = ParsingLoss()(out, target), ParsingLoss()(out, target | any_segment)
+    assert all(torch.equal(terms[name], expected[name]) for name in terms)
+
+
+def test_video_targets_of_soft_labels_are_the_largest_of_a_segment():
+    out, target = soft()
+    expected = {f"video_{m}": target[f"segment_{m}"].max(dim=1).values for m in ("audio", "visual")}
+    assert 0 < expected["video_audio"].max() < 1
+    terms = ParsingLoss()(out, target)
+    for name, value in expected.items():
+        p = out[name.replace("video_", "") + "_prob"].double().clamp(1e-7, 1 - 1e-7)
+        by_hand = -(value * p.log() + (1 - value) * (1 - p).log()).mean()
+        assert terms[name].item() == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("normaliser", ["max_events", "union"])
+def test_soft_labels_make_a_finite_loss_and_gradients(normaliser):
+    out, target = soft()
+    target["segment_audio"][1] *= 1e-20  # less than the smallest count that is divided by
+    leaves = {name: value.clone().requires_grad_() for name, value in out.items()}
+    terms = ParsingLoss(normaliser=normaliser)(leaves, target)
+    assert all(torch.isfinite(value) for value in terms.values())
+    terms["total"].backward()
+    assert all(torch.isfinite(leaf.grad).all() for leaf in leaves.values())
+
+
+@given(seed=st.integers(0, 10_000), normaliser=st.sampled_from(["max_events", "union"]), scale=st.floats(0, 1))
+@settings(deadline=None, max_examples=25)
+def test_overlap_of_soft_labels_is_between_0_and_1(seed, normaliser, scale):
+    generator = torch.Generator().manual_seed(seed)
+    audio, visual = scale * torch.rand(2, 2, 4, 5, generator=generator)
+    overlap = event_overlap(audio, visual, normaliser)
+    assert ((overlap >= 0) & (overlap <= 1)).all()
+
+
+def test_overlap_of_soft_labels_by_hand():
+    audio, visual = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
+    audio[0, 0, :2] = torch.tensor([0.5, 1.0])
+    visual[0, 0, :2] = torch.tensor([0.5, 0.25])
+    assert event_overlap(audio, visual)[0].tolist() == [[pytest.approx(0.5 / 1.5), 0], [0, 0]]
+    union = event_overlap(audio, visual, "union")
+    assert union[0].tolist() == [[pytest.approx(0.5 / 1.75), 0], [0, 0]]
+
+
 def test_boolean_targets_are_taken():
     out, target = make()
     booleans = {name: value.bool() for name, value in target.items()}

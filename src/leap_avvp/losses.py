@@ -33,11 +33,12 @@ def binary_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
 def event_overlap(segment_audio: Tensor, segment_visual: Tensor, normaliser: str = "max_events") -> Tensor:
     """Return R (B, T, T): how much audio segment i and visual segment j of a video have in common.
 
-    ``R_ij = |events_audio(i) and events_visual(j)| / n`` over labels (B, T, C); 0 where there are no events.
+    ``R_ij = |events_audio(i) and events_visual(j)| / n`` over labels (B, T, C); 0 where there are no events. It is at
+    most 1. Soft labels count as probabilities of independent events: their products are in common, their sums are events.
 
     Args:
-        segment_audio: (B, T, C) labels, 0 or 1.
-        segment_visual: (B, T, C) labels, 0 or 1.
+        segment_audio: (B, T, C) labels, 0 or 1, or soft ones between.
+        segment_visual: (B, T, C) labels, likewise.
         normaliser: n. ``max_events`` (released program): the largest number of events in any segment of either
             modality of the video. ``union`` (the paper's EIoU): the events of segment i or of segment j.
     """
@@ -98,8 +99,9 @@ class ParsingLoss:
 
         Args:
             out: a :class:`~leap_avvp.types.ParserOutput`, or a mapping with its fields.
-            batch: ``video_label`` (B, C), ``segment_audio`` and ``segment_visual`` (B, T, C), and, where they are not
-                "any segment", the video-level targets ``video_audio`` and ``video_visual`` (B, C).
+            batch: ``video_label`` (B, C), ``segment_audio`` and ``segment_visual`` (B, T, C), 0 or 1 or soft ones
+                between, and, where they are not the maximum over the segments, which is "any segment" of 0 and 1, the
+                video-level targets ``video_audio`` and ``video_visual`` (B, C).
         """
         segment_audio, segment_visual = batch["segment_audio"], batch["segment_visual"]
         terms = {
@@ -126,5 +128,4 @@ def _video_target(batch: Mapping[str, Tensor], modality: str) -> Tensor:
     given = batch.get(f"video_{modality}")
     if given is not None:
         return given
-    segments = batch[f"segment_{modality}"]
-    return (segments != 0).any(dim=1).to(segments.dtype)
+    return batch[f"segment_{modality}"].amax(dim=1)
