@@ -54,8 +54,8 @@ class LabelLayout:
     """By modality: the file of UWAV's thresholds."""
 
     def name(self, path: Path) -> str:
-        """Return a path as messages show it: below :attr:`base`."""
-        return path.relative_to(self.base).as_posix() if path.is_relative_to(self.base) else str(path)
+        """Return a path as notes show it: below :attr:`base`, but whole where that says little."""
+        return str(path) if self.form == "folder" else path.relative_to(self.base).as_posix()
 
     def describe(self) -> str:
         """Return form and places in a line."""
