@@ -1,8 +1,8 @@
 """Simulated annotations for any classes and any number of segments, with LLP's proportions and none of its classes.
 
 A video has one to three weak labels. Class 0 is the most frequent, the last one about a quarter as frequent. Each
-event is only heard, only seen, or both, and on in one or two runs whose lengths are LLP's, as shares of the video; it is
-on in at least one segment, so the weak label is the union of the dense ones.
+event is only heard, only seen, or both, and on in one or two runs whose lengths are LLP's, as shares of the video; it
+is on in at least one segment, so the weak label is the union of the dense ones.
 """
 
 from __future__ import annotations

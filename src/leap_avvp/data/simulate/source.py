@@ -113,13 +113,11 @@ class SimulatedLLP:
             "alignment": self.alignment,
             "pseudo_error": self.pseudo_error,
         }
-        if self.card != LLP:
-            facts |= {
-                "card": self.card.name,
-                "classes": self.card.num_classes,
-                "segments": self.card.segments,
-                "features": self.card.features.describe(),
-            }
+        if self.card.features != LLP.features:
+            facts["features"] = self.card.features.to_dict()
+        if not self.card.is_llp:
+            card = self.card
+            facts["card"] = {"name": card.name, "classes": card.num_classes, "segments": card.segments}
         if self.has_teachers and "train" in self.sizes:
             _, _, dense = self.labels("train")
             for modality, pseudo, truth in zip(("audio", "visual"), self.teachers("train"), dense, strict=True):
