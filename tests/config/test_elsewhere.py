@@ -56,7 +56,8 @@ def test_a_kind_of_packed_set_is_no_place(option, there):
 
 
 def test_what_is_no_place_is_left_alone(there):
-    content = {"name": "mine", "data": {"pseudo_labels": "mine", "schedule": {"root": "mine"}}, "encoder": {"root": 1}}
+    (there / "valor").mkdir()
+    content = {"name": "mine", "data": {"pseudo_labels": "valor", "schedule": {"root": "mine"}}, "encoder": {"root": 1}}
     assert from_here(content, there) == content
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from leap_avvp.cli import main
+from leap_avvp.card import LLP
 from leap_avvp.data.datamodule import folder_data
 from leap_avvp.data.folder.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.llp import FEATURE_FOLDERS, PSEUDO_LABEL_FOLDERS
@@ -195,7 +196,7 @@ NUMBERS = st.one_of(npst.floating_dtypes(), npst.integer_dtypes(), npst.boolean_
 
 
 def read(path: Path) -> Array:
-    return read_features(path, path.parent, (10, 128))
+    return read_features(path, path.parent, LLP.features.streams["audio"], 10)
 
 
 @given(data=st.data())
@@ -203,7 +204,7 @@ def read(path: Path) -> Array:
 def test_flipped_bytes_and_cuts_are_read_or_named(
     data: st.DataObject, tmp_path: Path, taken: Callable[..., Any]
 ) -> None:
-    for array, reader in ((SECONDS, read), (TRUTH, lambda path: read_pseudo_labels(path, path.parent))):
+    for array, reader in ((SECONDS, read), (TRUTH, lambda path: read_pseudo_labels(path, path.parent, (10, 25)))):
         whole = bytearray(content(array))
         # Most of them in the header, where one byte means most.
         places = st.one_of(st.integers(0, 130), st.integers(0, len(whole) - 1))
@@ -245,7 +246,7 @@ def test_pseudo_labels_are_zero_or_one_to_the_last(
         values[data.draw(st.integers(0, 9)), data.draw(st.integers(0, 24))] = wrong
     path = tmp_path / "labels.npy"
     np.save(path, values)
-    read_back = taken(path, read_pseudo_labels, path, tmp_path, errors=[BadFileError])
+    read_back = taken(path, read_pseudo_labels, path, tmp_path, (10, 25), errors=[BadFileError])
     assert (read_back is None) == (wrong is not None)
     if read_back is not None:
         np.testing.assert_array_equal(read_back, values)

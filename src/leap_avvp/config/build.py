@@ -185,9 +185,15 @@ class Parts:
     def data(self) -> LLPDataModule:
         """Build the data module; its training order follows the run's seed."""
         node = {key: value for key, value in self._group("data").items() if key not in ("schedule", "card")}
-        card = {"card": self.card} if takes(node, "card") else {}
-        built = build_part(node, "data", seed=int(self.content["seed"]), **card)
-        data: LLPDataModule = _checked(built, LLPDataModule, "data")
+        given: dict[str, Any] = {"seed": int(self.content["seed"])}
+        if takes(node, "card"):
+            given["card"] = self.card
+        # Not through Hydra, which would take the card for a config.
+        check_targets(node, "data")
+        check_arguments(node, "data", named=tuple(given))
+        make = build_part({**node, "_partial_": True}, "data")
+        with wrong_arguments(node, "data"):
+            data: LLPDataModule = _checked(make(**given), LLPDataModule, "data")
         data.same_batches = bool((self.content.get("trainer") or {}).get("overfit_batches"))
         return data
 

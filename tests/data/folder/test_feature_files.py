@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leap_avvp.card import LLP
 from leap_avvp.data.folder.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.files.npz import read_npy_header
 
@@ -26,8 +27,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "-elevenchar.npy"
 
 
-def read(path: Path, shape: tuple[int, int] = (10, 128)) -> np.ndarray[Any, Any]:
-    return read_features(path, path.parent, shape)
+STREAMS = {stream.width: stream for stream in LLP.features.streams.values()}
+
+
+def read(path: Path, width: int = 128, root: Path | None = None) -> np.ndarray[Any, Any]:
+    return read_features(path, root or path.parent, STREAMS[width], 10)
 
 
 def content(array: np.ndarray[Any, Any], **options: bool) -> bytes:
@@ -47,7 +51,7 @@ def header(shape: tuple[int, ...], descr: str = "<f4") -> bytes:
 
 def test_frames_are_averaged_over_each_second(path: Path) -> None:
     np.save(path, FRAMES)
-    pooled = read(path, (80, 2048))
+    pooled = read(path, 2048)
     assert (pooled.shape, pooled.dtype) == ((10, 2048), np.float32)
     for second in range(10):
         mean = FRAMES[8 * second : 8 * second + 8].astype(np.float64).mean(axis=0)
@@ -56,7 +60,7 @@ def test_frames_are_averaged_over_each_second(path: Path) -> None:
 
 def test_frames_averaged_before_are_taken_as_they_are(path: Path) -> None:
     np.save(path, FRAMES[:10])
-    np.testing.assert_array_equal(read(path, (80, 2048)), FRAMES[:10])
+    np.testing.assert_array_equal(read(path, 2048), FRAMES[:10])
 
 
 def big_endian(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -87,7 +91,7 @@ def test_any_width_and_order_is_taken(path: Path, stored: str) -> None:
 def test_half_precision_is_averaged_in_single(path: Path) -> None:
     half = np.full((80, 2048), 60_000, dtype=np.float16)  # the sum of two is more than float16 holds
     np.save(path, half)
-    np.testing.assert_array_equal(read(path, (80, 2048)), np.full((10, 2048), np.float32(np.float16(60_000))))
+    np.testing.assert_array_equal(read(path, 2048), np.full((10, 2048), np.float32(np.float16(60_000))))
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
@@ -101,7 +105,7 @@ def test_every_version_of_the_format_is_taken(path: Path, version: tuple[int, in
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_, np.float32, np.float64, ">f4", ">i8"])
 def test_pseudo_labels_of_any_type_are_taken(path: Path, dtype: Any) -> None:
     np.save(path, LABELS.astype(dtype))
-    values = read_pseudo_labels(path, path.parent)
+    values = read_pseudo_labels(path, path.parent, (10, 25))
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, LABELS)
 
@@ -155,7 +159,7 @@ def test_damage_is_named(path: Path, damage: str) -> None:
 def test_both_shapes_of_frames_are_named(path: Path) -> None:
     np.save(path, FRAMES[:40])
     with pytest.raises(BadFileError, match=r"expected shape \(80, 2048\) or \(10, 2048\), found \(40, 2048\): a clip"):
-        read(path, (80, 2048))
+        read(path, 2048)
 
 
 def test_an_archive_in_place_of_an_array(path: Path) -> None:
@@ -187,7 +191,7 @@ def test_a_payload_does_not_run(path: Path, tmp_path: Path, bare: bool) -> None:
     with pytest.raises(BadFileError):
         read(path)
     with pytest.raises(BadFileError):
-        read_pseudo_labels(path, tmp_path)
+        read_pseudo_labels(path, tmp_path, (10, 25))
     assert not proof.exists()
     np.load(path, allow_pickle=True)
     assert proof.exists()  # it would have
@@ -199,10 +203,10 @@ def test_pseudo_labels_are_zero_or_one(path: Path) -> None:
         labels[0, 0] = value
         np.save(path, labels)
         with pytest.raises(BadFileError, match=f"expected 0 or 1 for each segment and class, found {value:g}"):
-            read_pseudo_labels(path, path.parent)
+            read_pseudo_labels(path, path.parent, (10, 25))
     np.save(path, LABELS.T)
     with pytest.raises(BadFileError, match=r"expected shape \(10, 25\), found \(25, 10\)"):
-        read_pseudo_labels(path, path.parent)
+        read_pseudo_labels(path, path.parent, (10, 25))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 9])
@@ -217,7 +221,7 @@ def test_a_clip_cut_short_counts_as_missing(path: Path, rows: int) -> None:
 def test_frames_of_a_clip_cut_short_count_as_missing(path: Path, array: np.ndarray[Any, Any]) -> None:
     np.save(path, array)
     with pytest.raises(BadFileError, match="cut short") as caught:
-        read(path, (80, 2048))
+        read(path, 2048)
     assert caught.value.missing
 
 
@@ -246,22 +250,22 @@ def test_links_of_files_stay_inside(tmp_path: Path) -> None:
         folder.mkdir()
         np.save(folder / "real.npy", SECONDS)
     (root / "feats").symlink_to(drive)  # a feature folder on another drive
-    np.testing.assert_array_equal(read_features(root / "feats/real.npy", root, (10, 128)), SECONDS)
+    np.testing.assert_array_equal(read(root / "feats/real.npy", root=root), SECONDS)
     (drive / "beside.npy").symlink_to("real.npy")
     (drive / "above.npy").symlink_to(root / "real.npy")
     for name in ("beside", "above"):
-        np.testing.assert_array_equal(read_features(root / f"feats/{name}.npy", root, (10, 128)), SECONDS)
+        np.testing.assert_array_equal(read(root / f"feats/{name}.npy", root=root), SECONDS)
     (drive / "out.npy").symlink_to(elsewhere / "real.npy")
     with pytest.raises(
         BadFileError, match=r"out.npy: a link that leads out of the data folder, to .*/elsewhere/real.npy"
     ):
-        read_features(root / "feats/out.npy", root, (10, 128))
+        read(root / "feats/out.npy", root=root)
     (drive / "gone.npy").symlink_to("nothing.npy")
     with pytest.raises(BadFileError, match="missing"):
-        read_features(root / "feats/gone.npy", root, (10, 128))
+        read(root / "feats/gone.npy", root=root)
     (drive / "loop.npy").symlink_to("loop.npy")
     with pytest.raises(BadFileError, match=r"loop\.npy: expected a"):
-        read_features(root / "feats/loop.npy", root, (10, 128))
+        read(root / "feats/loop.npy", root=root)
 
 
 def test_a_root_that_is_a_link(tmp_path: Path) -> None:
@@ -270,9 +274,7 @@ def test_a_root_that_is_a_link(tmp_path: Path) -> None:
     (tmp_path / "real/two.npy").symlink_to("one.npy")
     (tmp_path / "root").symlink_to(tmp_path / "real")
     for name in ("one", "two"):
-        np.testing.assert_array_equal(
-            read_features(tmp_path / f"root/{name}.npy", tmp_path / "root", (10, 128)), SECONDS
-        )
+        np.testing.assert_array_equal(read(tmp_path / f"root/{name}.npy", root=tmp_path / "root"), SECONDS)
 
 
 def test_the_header_alone_says_shape_and_size() -> None:

@@ -152,7 +152,9 @@ def test_dirt_is_told_once(root: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_unknown_options_are_named(root: Path) -> None:
-    with pytest.raises(ConfigError, match="pseudo_labels: expected one of valor, none, found 'valour'"):
+    with pytest.raises(
+        ConfigError, match=r"pseudo_labels: expected one of valor, .*, none, or a folder that is there, found 'valour'"
+    ):
         LLPFolder(root, pseudo_labels="valour")
     with pytest.raises(ConfigError, match="allow_missing: expected true or false, found 'yes'"):
         LLPFolder(root, allow_missing="yes")  # type: ignore[arg-type]

@@ -144,7 +144,7 @@ class PackedLLP:
             if f"target_{modality}" in arrays
         }
         targets = self._targets(arrays, truth) if split == "train" else {}
-        features = {name: arrays[name] if name in self.card.features.streams else None for name in STREAMS}
+        features: dict[str, Any] = {name: arrays.get(name) for name in STREAMS}  # there may be no video_3d
         return SplitData(split, list(self.header.filenames[split]), **features, video_label=label, **targets, **truth)
 
     def _targets(self, arrays: dict[str, NDArray[Any]], truth: dict[str, Any]) -> dict[str, Any]:
