@@ -20,8 +20,8 @@ leap-avvp visualize --run outputs/train/LEAP --summary"""
 _FLAGS = {"data.root": "--data", "data.annotations": "--annotations", "data.link_store": "--link-store"}
 _PICKS = ("overlapping", "changing", "disagreement", "worst")
 _WHAT_IS_PICKED = """\
-A video's figure shows its events over ten seconds (truth and prediction) and, for all 25 classes, truth,
-cross-modal attention and probabilities. What is picked:
+A video's figure shows its events over time (truth and prediction) and, by class, truth, cross-modal attention and
+probabilities; of more than 30 classes, those that occur in it. What is picked:
   overlapping   events of different classes overlap in time in the truth; the longest overlap first
   changing      events are heard or seen for a part of the video in the truth; the most such events first
   disagreement  the two runs' predictions differ most (needs --compare)

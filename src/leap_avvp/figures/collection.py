@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from leap_avvp.errors import DataError
 from leap_avvp.figures import pick as picking
 from leap_avvp.figures.attention import attention_bars, attention_focus
 from leap_avvp.figures.curves import MONITOR, learning_curves, read_curves
+from leap_avvp.figures.parsing import ParsedVideo
 from leap_avvp.figures.runs import Run, parse_videos, predictions_of, truth_of
 from leap_avvp.figures.summary import error_bars, per_class_bars
 from leap_avvp.figures.video import video_figure
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["picked_videos", "summary_figures", "video_figures"]
+
+_AT_ONCE = 256
 
 
 def picked_videos(runs: Sequence[Run], pick: str, count: int) -> list[str]:
@@ -55,7 +59,7 @@ def video_figures(runs: Sequence[Run], video_ids: Sequence[str]) -> Iterator[tup
 
 def summary_figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
     """Yield learning curves (of runs that kept a log), F1 of each class, kinds of mistakes, and LEAP's attention."""
-    source = runs[-1].data.source.name
+    source, card = runs[-1].data.source.name, runs[-1].data.source.card
     grids = {}
     for each in runs:
         said, truth = predictions_of(each), truth_of(each)
@@ -68,11 +72,12 @@ def summary_figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
     if found:
         monitor = runs[-1].record.config.get("callbacks", {}).get("monitor", MONITOR)
         yield "learning_curves", learning_curves(found, source, monitor)
-    yield "per_class", per_class_bars({label: per_class_f1(*own) for label, own in grids.items()}, source)
+    true = np.sum([grid.sum(axis=(0, 1)) for grid in (truth.audio, truth.visual)], axis=0)
+    scores = {label: per_class_f1(*own) for label, own in grids.items()}
+    yield "per_class", per_class_bars(scores, source, card=card, true_segments=true)
     yield "errors", error_bars({label: decision_counts(*own) for label, own in grids.items()}, source)
-    videos = parse_videos(runs, truth_of(runs[-1]).video_ids)
     for number, each in enumerate(runs):
-        focus = attention_focus(videos, each.label)
+        focus = attention_focus(_test_videos(each), each.label, card)
         if focus is not None:
             for modality, shares in focus.items():
                 inside, even = shares.mean()
@@ -80,4 +85,11 @@ def summary_figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
                     f"{each.label}: {modality} attention inside the true seconds {inside:.3f}, spread evenly {even:.3f}"
                 )
             name = "attention" if number == len(runs) - 1 else "attention_compared"
-            yield name, attention_bars(focus, each.label, source)
+            yield name, attention_bars(focus, each.label, source, card)
+
+
+def _test_videos(run: Run) -> Iterator[ParsedVideo]:
+    """Yield the test videos, some at a time: all maps of a large split would fill the memory."""
+    ids = truth_of(run).video_ids
+    for start in range(0, len(ids), _AT_ONCE):
+        yield from parse_videos([run], ids[start : start + _AT_ONCE])

@@ -72,7 +72,7 @@ def learning_curves(runs: Sequence[Curves], data_source: str, monitor: str = MON
 
     Args:
         runs: of :func:`read_curves`.
-        data_source: ``llp`` or ``simulated``, which the figure says.
+        data_source: ``simulated``, or the name of the card, which the figure says.
         monitor: the score; its best epoch is marked.
 
     Raises:

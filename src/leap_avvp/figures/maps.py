@@ -1,24 +1,29 @@
-"""Maps of 25 classes over ten seconds: truth, attention, probability."""
+"""Maps of classes over the seconds of a video: truth, attention, probability."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leap_avvp.figures.palette import CLASS_STYLES
+from leap_avvp.card import DataCard
+from leap_avvp.figures.classes import shortened
+from leap_avvp.figures.palette import ClassStyle
 from leap_avvp.figures.parsing import runs_of
-from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS
+from leap_avvp.figures.timeline import inward, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Panel", "draw_maps", "inward", "scale_bar"]
+__all__ = ["Panel", "draw_maps", "scale_bar"]
 
 _FONT = 7.0
+_MOST_SECONDS = 2  # intervals of the time axis
+_LONGEST = 79.0  # points of a name
+_CELL = 1.5  # points: narrower cells have no borders, and frames around them are thin
 _COLOUR_MAPS = {"attention": "Oranges", "probability": "Blues"}
 
 
@@ -30,86 +35,93 @@ class Panel:
     """``truth``, ``attention`` or ``probability``: maps of a kind share their scale."""
     title: str
     values: NDArray[np.float32]
-    """(C, T)"""
+    """(S, T) of the classes that are shown."""
     highest: float
     """End of the scale, which begins at 0."""
 
 
 def draw_maps(
-    axes: Sequence[Axes], panels: Sequence[Panel], truth: NDArray[np.bool_], occurring: Collection[int] | None
+    axes: Sequence[Axes],
+    panels: Sequence[Panel],
+    truth: NDArray[np.bool_],
+    styles: Sequence[ClassStyle],
+    occurring: Collection[int] | None,
+    card: DataCard,
 ) -> None:
-    """Draw the maps of one modality side by side, true events framed.
+    """Draw the maps of one modality side by side, true events framed. S classes are shown, of T segments.
 
     Args:
-        axes: one a panel.
+        axes: one a panel, as large as it will be drawn.
         panels: from left to right.
-        truth: (T, C).
-        occurring: write the classes' names on the left, these in bold; None writes none.
+        truth: (T, S).
+        styles: (S,)
+        occurring: write the classes' names on the left, those of these rows in bold; None writes none.
+        card: of the video.
     """
+    edges = np.arange(card.segments + 1) * card.seconds
+    cell = axes[0].get_window_extent().width * 72 / axes[0].figure.dpi / card.segments  # points
+    wide = cell >= _CELL
     for index, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
-        axis.set_xlim(0, NUM_SEGMENTS)
-        axis.set_ylim(NUM_CLASSES, 0)
+        time_axis(axis, card, _MOST_SECONDS, _FONT, inside=True)
+        axis.set_ylim(len(styles), 0)
         if panel.kind == "truth":
-            _truth(axis, truth)
+            _truth(axis, truth, styles, card.seconds, 0.7 if wide else 0.3)
         else:
+            # Thousands of cells are a picture in an SVG, not a path each.
+            borders = {"edgecolors": "0.85", "linewidth": 0.2} if wide else {"rasterized": True}
             axis.pcolormesh(
-                panel.values, cmap=_COLOUR_MAPS[panel.kind], vmin=0, vmax=panel.highest, edgecolors="0.85",
-                linewidth=0.2,
+                edges, np.arange(len(styles) + 1), panel.values, cmap=_COLOUR_MAPS[panel.kind], vmin=0,
+                vmax=panel.highest, **borders,
             )  # fmt: skip
-            _frames(axis, truth)
+            _frames(axis, truth, card.seconds, 1.1 if wide else 0.7)
         axis.set_title(panel.title, fontsize=_FONT, pad=3)
-        axis.set_xticks([0, 5, 10])
-        inward(axis)
         axis.tick_params(labelsize=_FONT, length=2, pad=2)
         axis.set_yticks([])
         axis.spines[:].set_linewidth(0.5)
         if index == 0 and occurring is not None:
-            _names(axis, occurring)
+            _names(axis, styles, occurring)
     axes[len(axes) // 2].set_xlabel("time (s)", fontsize=_FONT, labelpad=1)
 
 
-def inward(axis: Axes) -> None:
-    """Turn the outer tick labels inwards, so that they do not meet those of the next axis."""
-    labels = axis.get_xticklabels()
-    labels[0].set_horizontalalignment("left")
-    labels[-1].set_horizontalalignment("right")
+def _events(truth: NDArray[np.bool_], seconds: float) -> Iterator[tuple[int, float, float]]:
+    """Yield row, start and length in seconds of each true event of (T, S)."""
+    for row in range(truth.shape[1]):
+        for start, length in runs_of(truth[:, row]):
+            yield row, start * seconds, length * seconds
 
 
-def _truth(axis: Axes, truth: NDArray[np.bool_]) -> None:
+def _truth(axis: Axes, truth: NDArray[np.bool_], styles: Sequence[ClassStyle], seconds: float, line: float) -> None:
     from matplotlib.patches import Rectangle
 
-    for label in range(NUM_CLASSES):
-        axis.axhline(label, color="0.92", linewidth=0.3, zorder=0)
-        for start, length in runs_of(truth[:, label]):
-            axis.add_patch(
-                Rectangle((start, label), length, 1, facecolor=CLASS_STYLES[label].colour, edgecolor="black",
-                          linewidth=0.7)
-            )  # fmt: skip
+    for row in range(len(styles)):
+        axis.axhline(row, color="0.92", linewidth=0.3, zorder=0)
+    for row, start, length in _events(truth, seconds):
+        axis.add_patch(
+            Rectangle((start, row), length, 1, facecolor=styles[row].colour, edgecolor="black", linewidth=line)
+        )
 
 
-def _frames(axis: Axes, truth: NDArray[np.bool_]) -> None:
+def _frames(axis: Axes, truth: NDArray[np.bool_], seconds: float, line: float) -> None:
     from matplotlib.patches import Rectangle
 
-    for label in range(NUM_CLASSES):
-        for start, length in runs_of(truth[:, label]):
-            axis.add_patch(
-                Rectangle(
-                    (start, label), length, 1, fill=False, edgecolor="black", linewidth=1.1, clip_on=False, zorder=3
-                )
-            )
+    for row, start, length in _events(truth, seconds):
+        axis.add_patch(
+            Rectangle((start, row), length, 1, fill=False, edgecolor="black", linewidth=line, clip_on=False, zorder=3)
+        )
 
 
-def _names(axis: Axes, occurring: Collection[int]) -> None:
+def _names(axis: Axes, styles: Sequence[ClassStyle], occurring: Collection[int]) -> None:
     from matplotlib.patches import Rectangle
 
-    axis.set_yticks([label + 0.5 for label in range(NUM_CLASSES)], [style.name for style in CLASS_STYLES])
+    names = [shortened(style.name, _FONT, _LONGEST) for style in styles]
+    axis.set_yticks([row + 0.5 for row in range(len(styles))], names, parse_math=False)
     axis.tick_params(axis="y", length=0, pad=9)
     point = 1 / (axis.get_window_extent().width * 72 / axis.figure.dpi)  # of the axis' width
-    for label, (text, style) in enumerate(zip(axis.get_yticklabels(), CLASS_STYLES, strict=True)):
-        text.set_fontweight("bold" if label in occurring else "normal")
-        text.set_color("black" if label in occurring else "0.3")
+    for row, (text, style) in enumerate(zip(axis.get_yticklabels(), styles, strict=True)):
+        text.set_fontweight("bold" if row in occurring else "normal")
+        text.set_color("black" if row in occurring else "0.3")
         swatch = Rectangle(
-            (-8 * point, label + 0.1), 6 * point, 0.8, facecolor=style.colour, edgecolor="black", linewidth=0.3,
+            (-8 * point, row + 0.1), 6 * point, 0.8, facecolor=style.colour, edgecolor="black", linewidth=0.3,
             clip_on=False, transform=axis.get_yaxis_transform(),
         )  # fmt: skip
         axis.add_patch(swatch)

@@ -1,12 +1,12 @@
-"""How each of the 25 event classes looks, in every figure: a colour, a hatch and a readable name."""
+"""How each event class looks, in every figure: a colour, a hatch and a readable name."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from leap_avvp.llp import CLASSES
+from leap_avvp.card import LLP, DataCard
 
-__all__ = ["CLASS_STYLES", "KIND_STYLES", "RUN_STYLES", "ClassStyle", "RunStyle"]
+__all__ = ["CLASS_STYLES", "KIND_STYLES", "RUN_STYLES", "ClassStyle", "RunStyle", "class_styles"]
 
 # Chosen by a search so that any two are at least 15 apart in CIELAB, and two of one hatch at least 21, in normal vision
 # and in simulated protanopia, deuteranopia and tritanopia. A column shares its hatch.
@@ -18,6 +18,7 @@ _COLOURS = (
     ("#894E3B", "#623B3B", "#89B1B1", "#627676", "#891400"),
 )
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx")
+_OVER = ("", "--", "||", "oo", "++", "**", "OO", "--oo")  # drawn over those from the 126th class on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +41,27 @@ class ClassStyle:
         return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"
 
 
-CLASS_STYLES: tuple[ClassStyle, ...] = tuple(
-    ClassStyle(name.replace("_", " "), _COLOURS[index // 5][index % 5], _HATCHES[index % 5])
-    for index, name in enumerate(CLASSES)
-)
-"""By class index."""
+def class_styles(card: DataCard) -> tuple[ClassStyle, ...]:
+    """Return the looks of a data set's classes, by class index; no two of up to 1,000 are alike.
+
+    The 25 colours come again in turn, with another hatch each time, so that neighbours differ in both. A name's
+    characters that cannot be drawn, such as control codes, become a replacement character.
+    """
+    return tuple(ClassStyle(_printable(name), *_look(index)) for index, name in enumerate(card.display))
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def _look(index: int) -> tuple[str, str]:
+    turn, place = divmod(index, 25)
+    hatch = _HATCHES[(place + turn) % 5] + _OVER[turn // 5 % len(_OVER)]
+    return _COLOURS[place // 5][place % 5], hatch
+
+
+CLASS_STYLES: tuple[ClassStyle, ...] = class_styles(LLP)
+"""Of LLP's classes."""
 
 KIND_STYLES: dict[str, ClassStyle] = {
     "hit": ClassStyle("right", "#009E73", ""),

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from leap_avvp.card import LLP, DataCard
+
 __all__ = ["MODALITIES", "Grids", "ParsedVideo", "Parsing", "runs_of"]
 
 MODALITIES = ("audio", "visual")
@@ -48,16 +50,18 @@ class ParsedVideo:
 
     video_id: str
     data_source: str
-    """``llp`` or ``simulated``."""
+    """``simulated``, or the name of the card."""
     truth: Mapping[str, NDArray[np.bool_]]
     """(T, C) under ``audio`` and ``visual``."""
     parsings: tuple[Parsing, ...]
     """In the order of the figure's rows."""
     protocols: tuple[str, ...] = ()
     """Name of each run's protocol."""
+    card: DataCard = LLP
+    """Its classes and segments."""
 
 
 def runs_of(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return (start, length) of each maximal run of True in (T,): an event in seconds."""
+    """Return (start, length) of each maximal run of True in (T,): an event in segments."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], active, [False])).astype(np.int8)))
     return [(int(start), int(end - start)) for start, end in zip(edges[::2], edges[1::2], strict=True)]

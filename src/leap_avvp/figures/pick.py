@@ -15,7 +15,7 @@ __all__ = ["changing", "disagreement", "overlapping", "worst"]
 def overlapping(truth: Grids) -> list[int]:
     """Return the videos in which events of different classes overlap in time, in hearing or in seeing.
 
-    The longest overlap comes first: the sum, over both modalities and all seconds, of the events beyond the first.
+    The longest overlap comes first: the sum, over both modalities and all segments, of the events beyond the first.
     """
     beyond = [np.maximum(grid.sum(axis=2) - 1, 0).sum(axis=1) for grid in (truth.audio, truth.visual)]
     return _most(beyond[0] + beyond[1])

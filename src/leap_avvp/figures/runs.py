@@ -20,7 +20,7 @@ from leap_avvp.errors import ConfigError, DataError, nearest
 from leap_avvp.figures.parsing import MODALITIES, Grids, ParsedVideo, Parsing
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import VideoParser
-from leap_avvp.scoring.predictions import read_predictions
+from leap_avvp.scoring.prediction_files import read_predictions
 from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
 from leap_avvp.training.checkpoint import checkpoint_file, load_trained
 from leap_avvp.types import ParserOutput
@@ -95,8 +95,11 @@ def _check_same_videos(one: Run, other: Run) -> None:
     if one.data is other.data:
         return
     ours, theirs = truth_of(one), truth_of(other)
-    if ours.video_ids != theirs.video_ids or any(
-        not np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in MODALITIES
+    same_classes = one.data.source.card.classes == other.data.source.card.classes
+    if (
+        not same_classes
+        or ours.video_ids != theirs.video_ids
+        or any(not np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in MODALITIES)
     ):
         raise DataError(
             f"{other.folder}: expected the test videos of {one.folder} ({len(ours.video_ids)} of "
@@ -156,7 +159,7 @@ def predictions_of(run: Run) -> Grids:
         DataError: the file is missing or damaged, or holds other videos.
     """
     path = run.folder / _PREDICTIONS
-    names, audio, visual = read_predictions(path)
+    names, audio, visual = read_predictions(path, run.data.source.card)
     ids = run.data.dataset("test").video_ids
     if sorted(names) != sorted(ids):
         raise DataError(
@@ -185,6 +188,7 @@ def parse_videos(runs: Sequence[Run], video_ids: Sequence[str]) -> list[ParsedVi
             truth={"audio": truth.audio[row], "visual": truth.visual[row]},
             parsings=tuple(own[index] for own in parsings),
             protocols=tuple(run.protocol.name for run in runs),
+            card=runs[0].data.source.card,
         )
         for index, (name, row) in enumerate(zip(video_ids, rows, strict=True))
     ]
@@ -217,7 +221,7 @@ def _parse(run: Run, split: str, rows: Sequence[int]) -> Iterator[Parsing]:
     for start in range(0, len(rows), _CHUNK):
         batch = dataset[list(rows[start : start + _CHUNK])]
         with torch.inference_mode():
-            out: ParserOutput = run.parser(audio=batch["audio"], video_2d=batch["video_2d"], video_3d=batch["video_3d"])
+            out: ParserOutput = run.parser(**batch)
             said = dict(zip(MODALITIES, run.protocol.apply(out), strict=True))
         for index in range(len(batch["video_id"])):
             yield Parsing(

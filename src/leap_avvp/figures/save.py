@@ -20,14 +20,15 @@ _DPI = 200
 
 
 def mark_source(figure: Figure, data_source: str) -> None:
-    """Say at the figure's upper edge that its data are simulated, where they are.
+    """Say at the figure's upper edge that its data are simulated, or of which data set they are if not LLP.
 
     The place is right of the title, which stands on the left.
     """
     if data_source != "llp":
+        simulated = data_source == "simulated"
         figure.text(
-            0.995, 0.995, SIMULATED if data_source == "simulated" else data_source.upper(), ha="right", va="top",
-            fontsize=8, weight="bold", color="#B00000",
+            0.995, 0.995, SIMULATED if simulated else f"data: {data_source}", ha="right", va="top", fontsize=8,
+            weight="bold", color="#B00000" if simulated else "0.3", parse_math=False,
         )  # fmt: skip
 
 

@@ -6,10 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from leap_avvp.card import LLP, DataCard
 from leap_avvp.errors import ConfigError
-from leap_avvp.figures.palette import CLASS_STYLES, KIND_STYLES, RUN_STYLES
+from leap_avvp.figures.classes import MANY, choose_classes, left_out, shortened
+from leap_avvp.figures.palette import KIND_STYLES, RUN_STYLES, class_styles
 from leap_avvp.figures.parsing import MODALITIES
 from leap_avvp.figures.save import HATCH_WIDTH, mark_source
 from leap_avvp.metrics.errors import DecisionCounts
@@ -21,19 +25,27 @@ if TYPE_CHECKING:
 __all__ = ["class_rows", "dress", "error_bars", "per_class_bars"]
 
 _FONT = 7
+_LONGEST = 79.0  # points of a class's name
 
 
 def per_class_bars(
     runs: Mapping[str, Mapping[str, Tensor]],
     data_source: str,
     names: Sequence[str] = ("segment/audio", "segment/visual"),
+    card: DataCard = LLP,
+    true_segments: NDArray[np.int64] | None = None,
 ) -> Figure:
     """Draw the F1 of each class of one or two runs; of two also the second less the first.
 
+    Of more than :data:`~leap_avvp.figures.classes.FEW` classes those are drawn that occur in the truth or in a
+    prediction, up to :data:`~leap_avvp.figures.classes.MANY`.
+
     Args:
         runs: by label, what :func:`~leap_avvp.metrics.per_class.per_class_f1` returns, (C,) in percent.
-        data_source: ``llp`` or ``simulated``, which the figure says.
+        data_source: ``simulated``, or the name of the card, which the figure says.
         names: scores to draw, of :data:`~leap_avvp.metrics.per_class.PER_CLASS_NAMES`.
+        card: with the classes' names.
+        true_segments: (C,) those with most are drawn, where not all are.
 
     Raises:
         ConfigError: no run, or more than two.
@@ -43,18 +55,24 @@ def per_class_bars(
     _check_number(runs)
     compared = len(runs) == 2
     widths = [3.0, 1.3] if compared else [3.0]
-    figure = Figure(figsize=(7.2, 0.9 + 25 * (0.22 if compared else 0.17)), layout="constrained")
+    every = np.stack([scores[name].numpy() for scores in runs.values() for name in names])
+    occurs = ~np.isnan(every).all(axis=0)
+    strength = np.zeros(len(occurs), np.int64) if true_segments is None else true_segments
+    shown, hidden = choose_classes(occurs, (strength,), MANY)
+    note = left_out(len(occurs), len(shown), hidden, "that occur in truth or prediction", "true segments")
+    figure = Figure(figsize=(7.2, 0.9 + len(shown) * (0.22 if compared else 0.17)), layout="constrained")
     axes = figure.subplots(1, len(names) * len(widths), sharey=True, squeeze=False, width_ratios=widths * len(names))[0]
     for number, name in enumerate(names):
-        own = {label: scores[name].tolist() for label, scores in runs.items()}
+        own = {label: scores[name][shown].tolist() for label, scores in runs.items()}
         _scores(axes[number * len(widths)], name, own)
         if compared:
             _differences(axes[number * len(widths) + 1], own)
-    class_rows(axes[0])
+    class_rows(axes[0], card, shown)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     figure.supxlabel(
-        "F1 of each class over all videos of the split; the published scores are means over videos instead",
+        "F1 of each class over all videos of the split; the published scores are means over videos instead"
+        + (f"\n{note}" if note else ""),
         fontsize=6.5,
     )
     mark_source(figure, data_source)
@@ -104,10 +122,12 @@ def _differences(axis: Axes, runs: Mapping[str, Sequence[float]]) -> None:
     dress(axis, f"{second} - {first}")
 
 
-def class_rows(axis: Axes) -> None:
-    """Give each class a row, the first on top."""
-    axis.set_yticks(range(len(CLASS_STYLES)), [style.name for style in CLASS_STYLES])
-    axis.set_ylim(len(CLASS_STYLES) - 0.4, -0.6)
+def class_rows(axis: Axes, card: DataCard, shown: Sequence[int]) -> None:
+    """Give each class that is shown a row, the first on top."""
+    styles = class_styles(card)
+    names = [shortened(styles[label].name, _FONT, _LONGEST) for label in shown]
+    axis.set_yticks(range(len(shown)), names, parse_math=False)
+    axis.set_ylim(len(shown) - 0.4, -0.6)
 
 
 def dress(axis: Axes, title: str) -> None:
@@ -128,7 +148,7 @@ def error_bars(runs: Mapping[str, Mapping[str, DecisionCounts]], data_source: st
 
     Args:
         runs: by label, what :func:`~leap_avvp.metrics.errors.decision_counts` returns.
-        data_source: ``llp`` or ``simulated``, which the figure says.
+        data_source: ``simulated``, or the name of the card, which the figure says.
 
     Raises:
         ConfigError: no run, or more than two.
