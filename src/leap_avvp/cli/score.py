@@ -10,16 +10,24 @@ from leap_avvp.cli.arguments import add_link_store, in_flags
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
 NAME = "score"
-ABOUT = "score anybody's predictions: an .npz with video_id (N,), audio and visual boolean (N, 10, 25)"
+ABOUT = (
+    "score anybody's predictions: an .npz with video_id (N,), audio and visual boolean (N, T, C), of LLP (N, 10, 25)"
+)
 EXAMPLE = "leap-avvp score --predictions predictions.npz --annotations /path/to/annotations --split test"
 
-_FLAGS = {"data.annotations": "--annotations", "data.link_store": "--link-store"}
+_FLAGS = {"data.annotations": "--annotations", "data.card": "--card", "data.link_store": "--link-store"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the files and the options."""
     parser.add_argument("--predictions", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--annotations", type=Path, required=True, metavar="DIR", help="folder of LLP's CSV files")
+    parser.add_argument("--annotations", type=Path, required=True, metavar="DIR", help="folder of the CSV files")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="data card, where it is not dataset.yaml in the annotations' folder or in the one around it (else: LLP's)",
+    )
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument(
         "--filter",
@@ -51,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             filter=arguments.filter,
             allow_missing=arguments.allow_missing,
             link_store=arguments.link_store,
+            card=arguments.card,
         )
     if arguments.json is not None:
         write_json(result.to_dict(), arguments.json)

@@ -1,9 +1,8 @@
-"""Anybody's predictions, in a file, to the ten numbers; and the file that our own runs write."""
+"""Anybody's predictions, in a file, to the ten numbers."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,22 +12,20 @@ import torch
 from numpy.typing import NDArray
 from rich.table import Table
 
+from leap_avvp.card import DataCard
+from leap_avvp.card.dataset import CARD_FILE
+from leap_avvp.card.read import card_of
 from leap_avvp.data.annotations import SplitAnnotations, find_annotations, read_annotations
 from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.errors import DataError, check_choice
-from leap_avvp.files import write_whole
-from leap_avvp.files.npz import NpyHeader, open_npz
-from leap_avvp.llp import NUM_CLASSES, NUM_SEGMENTS
 from leap_avvp.metrics import ParsingMetrics
 from leap_avvp.metrics.protocol import FILTERS
+from leap_avvp.scoring.prediction_files import boolean, names_of, read_arrays, read_predictions, write_predictions
 from leap_avvp.scoring.report import score_table
 
 __all__ = ["ScoreResult", "read_predictions", "score_predictions", "write_predictions"]
 
-_VIDEO_ARRAYS = ("video", "video_audio", "video_visual")
 _SHOWN = 5
-# No array of so many bytes is needed: the largest split has 10,000 videos, in eight-byte integers 20 MB a modality.
-_LARGEST = 2**26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,61 +40,23 @@ class ScoreResult:
     """Scored."""
     expected: int
     """In the split."""
-    audio_annotations: str
-    """Which version of the audio annotation file."""
+    audio_annotations: str | None
+    """Which version of LLP's audio annotation file; None of other data."""
     data_source: str = "llp"
-    """``simulated`` where the annotations lie in a folder of simulated videos."""
+    """Name of the data card, or ``simulated`` where the annotations lie in a folder of simulated videos."""
 
     def table(self) -> Table:
         """Return the numbers for the terminal."""
         simulated = self.data_source == "simulated"  # its annotation files are no version of LLP's
         warning = " (SIMULATED data, not comparable with LLP)" if simulated else ""
-        title = f"{self.split}: {self.videos:,} of {self.expected:,} videos{warning}"
-        version = "" if simulated else f"; audio annotations: {self.audio_annotations}"
+        whose = "" if self.data_source in ("simulated", "llp") else f" of {self.data_source}"
+        title = f"{self.split}: {self.videos:,} of {self.expected:,} videos{whose}{warning}"
+        version = f"; audio annotations: {self.audio_annotations}" if self.audio_annotations and not simulated else ""
         return score_table(self.scores, title, f"protocol: {self.protocol}{version}")
 
     def to_dict(self) -> dict[str, object]:
         """Return plain content."""
         return {"format": "leap-avvp/score/1", **dataclasses.asdict(self)}
-
-
-def write_predictions(
-    path: str | Path,
-    *,
-    video_ids: Sequence[str],
-    audio: NDArray[np.bool_],
-    visual: NDArray[np.bool_],
-    video: NDArray[np.bool_] | None = None,
-    video_audio: NDArray[np.bool_] | None = None,
-    video_visual: NDArray[np.bool_] | None = None,
-) -> None:
-    """Write predictions as :func:`score_predictions` reads them, whole or not at all.
-
-    Args:
-        path: the ``.npz``.
-        video_ids: length N.
-        audio: (N, T, C) segments.
-        visual: (N, T, C) segments.
-        video: (N, C) the event occurs in the video.
-        video_audio: (N, C) it is heard somewhere in the video.
-        video_visual: (N, C) it is seen somewhere in the video.
-
-    Raises:
-        ValueError: an array of another shape or type.
-        DataError: the file cannot be written.
-    """
-    arrays = {"audio": audio, "visual": visual}
-    for name, array in zip(_VIDEO_ARRAYS, (video, video_audio, video_visual), strict=True):
-        if array is not None:
-            arrays[name] = array
-    for name, array in arrays.items():
-        shape = (len(video_ids), *_item_shape(name))
-        if array.shape != shape or array.dtype != np.bool_:
-            raise ValueError(f"{name}: expected boolean {shape}, found {array.dtype} {array.shape}")
-    buffer = io.BytesIO()
-    # mypy takes any keyword for `allow_pickle`, which numpy 1.26 would store as an array.
-    np.savez_compressed(buffer, video_id=np.array(list(video_ids), dtype=np.str_), **arrays)  # type: ignore[arg-type]
-    write_whole(Path(path), buffer.getvalue())
 
 
 def score_predictions(
@@ -108,20 +67,23 @@ def score_predictions(
     filter: str = "none",
     allow_missing: bool = False,
     link_store: str | Path | None = None,
+    card: DataCard | str | Path | None = None,
 ) -> ScoreResult:
-    """Score a file of predictions on the real annotations.
+    """Score a file of predictions on the real annotations. T segments, C classes.
 
     Args:
-        predictions: an ``.npz`` with ``video_id`` (N,), 11-character ids or whole names ``<id>_<start>_<end>``, in any
-            order; ``audio`` and ``visual`` (N, T, C), boolean or 0 and 1; for the filters also ``video``, or
-            ``video_audio`` and ``video_visual``, (N, C).
-        annotations: folder of LLP's CSV files.
+        predictions: an ``.npz`` with ``video_id`` (N,), of LLP 11-character ids or whole names
+            ``<id>_<start>_<end>``, in any order; ``audio`` and ``visual`` (N, T, C), boolean or 0 and 1; for the
+            filters also ``video``, or ``video_audio`` and ``video_visual``, (N, C).
+        annotations: folder of the CSV files.
         split: ``val`` or ``test``.
         filter: ``none`` takes the segments as given; ``union`` keeps those of a class only where ``video`` holds it (or
             ``video_audio`` or ``video_visual``, without that array); ``per_modality`` keeps audio segments only where
             ``video_audio`` holds the class, and visual ones where ``video_visual`` does.
         allow_missing: score the videos that are there, instead of stopping when some are not.
         link_store: a trusted folder that the CSV files may be links into.
+        card: the data card, or its file; None for ``dataset.yaml`` in the folder of the annotations or in the one
+            around it, and LLP's where there is none.
 
     Raises:
         ConfigError: another split or filter.
@@ -130,16 +92,19 @@ def score_predictions(
     check_choice("--split", split, ("val", "test"))
     check_choice("--filter", filter, FILTERS)
     predictions = Path(predictions)
-    folder = find_annotations(annotations, annotations)
-    truth, dirt = read_annotations(folder, ("val", "test"), link_store)
+    own = _card_beside(Path(annotations), card)
+    folder = find_annotations(annotations, annotations, own)
+    truth, dirt = read_annotations(folder, ("val", "test") if own.is_llp else (split,), link_store, own)
     target = truth[split]
     if target.audio is None or target.visual is None:
-        raise DataError(f"{folder}: no dense labels for {split}")
-    arrays = _read(predictions, filter)
-    place = _match(predictions, _names(arrays.pop("video_id")), target, allow_missing)
+        raise DataError(
+            f"{folder}: no dense labels for {split}{'' if own.dense else f': the card {own.name} names none'}"
+        )
+    arrays = read_arrays(predictions, filter, own, len(target.filenames))
+    place = _match(predictions, names_of(arrays.pop("video_id")), target, allow_missing)
     there = np.array([name in place for name in target.video_ids])
     order = [place[name] for name in target.video_ids if name in place]
-    said = _filtered({name: _boolean(predictions, name, array)[order] for name, array in arrays.items()}, filter)
+    said = _filtered({name: boolean(predictions, name, array)[order] for name, array in arrays.items()}, filter)
     metrics = ParsingMetrics()
     grids = (said["audio"], said["visual"], target.audio[there], target.visual[there])
     metrics.update(*(torch.from_numpy(grid) for grid in grids))
@@ -149,28 +114,19 @@ def score_predictions(
         split=split,
         videos=len(order),
         expected=len(target.filenames),
-        audio_annotations=dirt.audio_version,
+        audio_annotations=dirt.audio_version if own.is_llp else None,
         data_source="simulated"
         if any((near / MARKER).exists() for near in (folder, folder.resolve().parent))
-        else "llp",
+        else own.name,
     )
 
 
-def read_predictions(path: str | Path) -> tuple[list[str], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Read a file that :func:`write_predictions` wrote: video ids (N,), audio and visual segments (N, T, C).
-
-    Raises:
-        DataError: naming the file, what was expected and what was found.
-    """
-    path = Path(path)
-    arrays = _read(path, "none")
-    audio, visual = (_boolean(path, name, arrays[name]) for name in ("audio", "visual"))
-    return _names(arrays["video_id"]), audio, visual
-
-
-def _item_shape(name: str) -> tuple[int, ...]:
-    """Return the shape of one video's part of an array."""
-    return (NUM_CLASSES,) if name in _VIDEO_ARRAYS else (NUM_SEGMENTS, NUM_CLASSES)
+def _card_beside(annotations: Path, card: DataCard | str | Path | None) -> DataCard:
+    """Return the card of the annotations in a folder."""
+    if isinstance(card, DataCard):
+        return card
+    near = (annotations, annotations.absolute().parent, annotations.resolve().parent)
+    return card_of(next((place for place in near if (place / CARD_FILE).is_file()), None), card)
 
 
 def _filtered(said: Mapping[str, NDArray[np.bool_]], filter: str) -> dict[str, NDArray[np.bool_]]:
@@ -187,7 +143,7 @@ def _filtered(said: Mapping[str, NDArray[np.bool_]], filter: str) -> dict[str, N
 
 
 def _match(path: Path, given: Sequence[str], target: SplitAnnotations, allow_missing: bool) -> dict[str, int]:
-    """Return the row of each video's predictions, by its 11-character id.
+    """Return the row of each video's predictions, by its id.
 
     A whole name must be the split's own: other seconds of the same video are not what was annotated.
     """
@@ -213,72 +169,3 @@ def _match(path: Path, given: Sequence[str], target: SplitAnnotations, allow_mis
 def _first(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > _SHOWN else ""
     return f"{len(names):,}: {', '.join(repr(name[:40]) for name in names[:_SHOWN])}{more}"
-
-
-def _names(array: NDArray[np.generic]) -> list[str]:
-    return [name.decode("ascii", "replace") if isinstance(name, bytes) else str(name) for name in array.tolist()]
-
-
-def _read(path: Path, filter: str) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays that a filter needs, their shapes and kinds checked before they are unpacked."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected an .npz with video_id, audio and visual")
-    with open_npz(path) as archive:
-        wanted = _wanted(path, archive.names, filter)
-        _check_headers(path, {name: archive.header(name) for name in wanted})
-        arrays = {name: archive.read(name) for name in wanted}
-        arrays["video_id"].tolist()  # raises where a character is none
-    return arrays
-
-
-def _plain(name: str) -> str:
-    return name if name.isidentifier() else repr(name)  # a member's name may hold line ends
-
-
-def _wanted(path: Path, names: set[str], filter: str) -> tuple[str, ...]:
-    extra: tuple[str, ...] = ()
-    if filter == "per_modality" or (filter == "union" and "video" not in names):
-        extra = ("video_audio", "video_visual")
-    elif filter == "union":
-        extra = ("video",)
-    wanted = ("video_id", "audio", "visual", *extra)
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        instead = " (or video)" if filter == "union" and extra[-1] in missing else ""
-        needed = f" for filter={filter}" if set(missing) <= set(extra) else ""
-        raise DataError(
-            f"{path}: expected the arrays {', '.join(wanted)}{instead}{needed}, found "
-            f"{', '.join(map(_plain, sorted(names)))[:200] or 'none'}: no {missing[0]}"
-        )
-    return wanted
-
-
-def _check_headers(path: Path, headers: Mapping[str, NpyHeader]) -> None:
-    """Check shapes and kinds before anything is unpacked: a small file may unpack to terabytes.
-
-    Raises:
-        DataError: naming the array, what was expected and what was found.
-    """
-    for name, header in headers.items():
-        if header.dtype.hasobject:
-            raise DataError(f"{path}: {name}: expected plain numbers or strings, found objects, which are not loaded")
-        if header.data_bytes > _LARGEST:
-            raise DataError(f"{path}: {name}: expected one row a video, found {header.dtype} {header.shape}")
-    ids = headers["video_id"]
-    if len(ids.shape) != 1 or ids.dtype.kind not in "US":
-        raise DataError(f"{path}: video_id: expected strings (N,), found {ids.dtype} {ids.shape}")
-    for name, header in headers.items():
-        expected = (*ids.shape, *(() if name == "video_id" else _item_shape(name)))
-        if header.shape != expected:
-            raise DataError(f"{path}: {name}: expected shape {expected}, found {header.shape}")
-
-
-def _boolean(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.bool_]:
-    if array.dtype.kind == "f":
-        raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}: apply your thresholds first")
-    if array.dtype.kind not in "biu":
-        raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}")
-    said = array.astype(np.bool_)
-    if not np.array_equal(said, array):
-        raise DataError(f"{path}: {name}: expected booleans or 0 and 1, found other {array.dtype} values")
-    return said

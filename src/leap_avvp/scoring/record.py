@@ -25,7 +25,7 @@ class RunRecord:
     path: Path
     """The file that was read."""
     data_source: str
-    """``simulated`` or ``llp``."""
+    """``simulated``, or the name of the data card: ``llp``."""
     data: Mapping[str, Any]
     seed: int
     config_hash: str
