@@ -15,11 +15,11 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from numpy.typing import NDArray
 
+from leap_avvp.card import LLP, DataCard
 from leap_avvp.data.datamodule import SplitDataset
-from leap_avvp.llp import CLASSES
 from leap_avvp.metrics.per_class import PER_CLASS_NAMES, per_class_f1
 from leap_avvp.tracking.loggers import Loggers, each_logger
-from leap_avvp.tracking.run_images import choose_videos, classes_of, draw_video, to_rgb
+from leap_avvp.tracking.run_images import MOST, choose_videos, classes_of, draw_video, to_rgb
 
 __all__ = ["HighestScores", "finishing", "log_results", "per_class_rows", "start_run"]
 
@@ -71,12 +71,12 @@ def finishing(logger: Loggers) -> Iterator[None]:
 
 
 def start_run(logger: Loggers, stamp: Mapping[str, Any], data_source: str) -> None:
-    """Log the config with its hash and the data source; a W&B run on simulated data is tagged SIMULATED."""
+    """Log the config with its hash and the data source; a W&B run is tagged SIMULATED, or with another card's name."""
     for each in each_logger(logger):
         each.log_hyperparams({**stamp["config"], "config_hash": stamp["config_hash"], "data_source": data_source})
         if isinstance(each, WandbLogger) and data_source != "llp":
             run = each.experiment
-            run.tags = tuple(dict.fromkeys((*(run.tags or ()), data_source.upper())))
+            run.tags = tuple(dict.fromkeys((*(run.tags or ()), _shown_source(data_source))))
 
 
 def log_results(
@@ -117,16 +117,21 @@ def _log_results(
     best = {f"best/{name}": float(value) for name, value in result["validation"].items()}
     logger.log_metrics({"best/epoch": float(result["best_epoch"]), **best}, step=step)
     if isinstance(logger, WandbLogger | TensorBoardLogger):
-        source = "LLP" if result["data_source"] == "llp" else str(result["data_source"]).upper()
+        source = _shown_source(str(result["data_source"]))
         truth = _truth(predictions["video_ids"], videos)
         said = (predictions["audio"], predictions["visual"])
-        rows = per_class_rows(said, truth, source)
-        pictures = _pictures(predictions["video_ids"], said, truth, source)
+        rows = per_class_rows(said, truth, source, videos.card)
+        pictures = _pictures(predictions["video_ids"], said, truth, source, videos.card)
         if isinstance(logger, WandbLogger):
             _to_wandb(logger, result, highest, rows, pictures)
         else:
             _to_tensorboard(logger, rows, pictures, step)
     logger.finalize("success")
+
+
+def _shown_source(data_source: str) -> str:
+    """Return LLP and SIMULATED in capitals, the name of a card as it is."""
+    return data_source.upper() if data_source in ("llp", "simulated") else data_source
 
 
 @contextlib.contextmanager
@@ -151,27 +156,29 @@ def _truth(video_ids: list[str], videos: SplitDataset) -> Grids:
     return audio, visual
 
 
-def per_class_rows(prediction: Grids, truth: Grids, source: str) -> list[list[Any]]:
+def per_class_rows(prediction: Grids, truth: Grids, source: str, card: DataCard = LLP) -> list[list[Any]]:
     """Return a row for each class: its name, the data, its segments in both truths and its six F1 scores in percent.
 
-    None stands where a class occurs neither in prediction nor in truth.
+    The name is that of LLP's files, or what the card shows of other classes. None stands where a class occurs neither
+    in prediction nor in truth.
     """
     scores = per_class_f1(*(torch.from_numpy(grid) for grid in (*prediction, *truth)))
     columns = [[None if math.isnan(value) else value for value in scores[name].tolist()] for name in PER_CLASS_NAMES]
     heard, seen = (grid.sum(axis=(0, 1)).tolist() for grid in truth)
     return [
         [name, source, heard[place], seen[place], *(column[place] for column in columns)]
-        for place, name in enumerate(CLASSES)
+        for place, name in enumerate(card.classes if card.is_llp else card.display)
     ]
 
 
-def _pictures(video_ids: list[str], prediction: Grids, truth: Grids, source: str) -> list[Picture]:
+def _pictures(video_ids: list[str], prediction: Grids, truth: Grids, source: str, card: DataCard) -> list[Picture]:
     chosen = choose_videos(*truth, _IMAGES)
     parsed = [((truth[0][row], truth[1][row]), (prediction[0][row], prediction[1][row])) for row in chosen]
-    rows = max((len(classes_of(*true, *said)) for true, said in parsed), default=1)
+    rows = min(MOST, max((len(classes_of(*true, *said)) for true, said in parsed), default=1))
     titles = [f"{video_ids[row]} ({source}{'' if source == 'LLP' else ' data'})" for row in chosen]
     return [
-        (title, to_rgb(draw_video(title, true, said, rows))) for title, (true, said) in zip(titles, parsed, strict=True)
+        (title, to_rgb(draw_video(title, true, said, rows, card)))
+        for title, (true, said) in zip(titles, parsed, strict=True)
     ]
 
 
@@ -205,5 +212,9 @@ def _to_tensorboard(logger: TensorBoardLogger, rows: list[list[Any]], pictures: 
 
 
 def _markdown(cells: Any) -> str:
-    shown = (f"{cell:.1f}" if isinstance(cell, float) else "–" if cell is None else str(cell) for cell in cells)
+    shown = (f"{cell:.1f}" if isinstance(cell, float) else "–" if cell is None else _plain(cell) for cell in cells)
     return f"| {' | '.join(shown)} |"
+
+
+def _plain(cell: object) -> str:
+    return str(cell).replace("|", "\\|")  # a class may be called anything
