@@ -79,9 +79,11 @@ def draw_dense_labels(weak: NDArray[np.bool_], segments: int, rng: np.random.Gen
 def _patterns(table: RunTable, segments: int, uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return (E, T) patterns of one or two runs from ``uniform`` (E, 6) in [0, 1)."""
     size, within, end, place, gap, middle = uniform.T
-    share = np.cumsum(table.lengths) / sum(table.lengths)
+    # A run as long as the video is the only one of its event; the lengths of others are spread within their tenth.
+    lengths = np.array(table.lengths, dtype=np.float64)
+    lengths[:-1] *= (table.runs[0] - lengths[-1]) / lengths[:-1].sum()
+    share = lengths.cumsum() / lengths.sum()
     tenths = np.searchsorted(share, size, side="right").clip(max=len(share) - 1) + 1
-    # The longest are as long as the video; others are spread within their tenth of it.
     part = np.where(tenths == len(share), len(share), tenths - within) / len(share)
     length = np.ceil(part * segments).astype(int).clip(1, segments)
     first = np.floor(place * (segments - length + 1)).astype(int)
