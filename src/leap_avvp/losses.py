@@ -34,7 +34,7 @@ def event_overlap(segment_audio: Tensor, segment_visual: Tensor, normaliser: str
     """Return R (B, T, T): how much audio segment i and visual segment j of a video have in common.
 
     ``R_ij = |events_audio(i) and events_visual(j)| / n`` over labels (B, T, C); 0 where there are no events. It is at
-    most 1. Soft labels count as probabilities of independent events: their products are in common, their sums are events.
+    most 1. Soft labels count as probabilities of independent events: products are in common, sums are events.
 
     Args:
         segment_audio: (B, T, C) labels, 0 or 1, or soft ones between.

@@ -16,8 +16,8 @@ __all__ = ["Builder", "Name", "PickleReader", "RefusedError", "expect", "kind_of
 Builder = Callable[..., Any]
 # LSLD's 10,000 videos take 300,000 steps and remember 120,000 things, with a stack of 2,000: pickle writes dicts in
 # batches of 1,000 pairs. One byte of a pickle may make an object of a hundred.
-_MOST_STEPS = 10_000_000
-_MOST_REMEMBERED = 2_000_000
+_MOST_STEPS = 4_000_000
+_MOST_REMEMBERED = 1_500_000
 _MOST_WAITING = 10_000
 
 
@@ -62,7 +62,8 @@ class PickleReader:
             for step, (opcode, argument, _) in enumerate(pickletools.genops(source)):
                 if opcode.name == "STOP":
                     return self._stack.pop()
-                if step > _MOST_STEPS or len(self._memo) > _MOST_REMEMBERED or len(self._stack) > _MOST_WAITING:
+                waiting = len(self._stack) + len(self._marks)
+                if step > _MOST_STEPS or waiting > _MOST_WAITING or len(self._memo) > _MOST_REMEMBERED:
                     raise RefusedError("more than labels take")
                 if opcode.name in _ARGUMENTS:
                     self._stack.append(argument)
