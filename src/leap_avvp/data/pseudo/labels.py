@@ -166,12 +166,8 @@ class _Reader:
             what = "file"
         if not others:
             return []
-        are = (
-            f"{what} of another video than the training ones is"
-            if others == 1
-            else (f"{what}s of other videos than the training ones are")
-        )
-        return [f"{self.layout.name(self.path)}: {others:,} {are} not read"]
+        of, be = (f"{what} of another video", "is") if others == 1 else (f"{what}s of other videos", "are")
+        return [f"{self.layout.name(self.path)}: {others:,} {of} than the training ones {be} not read"]
 
 
 def _soft(read: _Reader, labelled: NDArray[np.bool_], tau: float, each: Each) -> NDArray[np.float32]:
