@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leap_avvp.card.reduce import reduce_rows
 from leap_avvp.data.simulate import SimulatedLLP
+from leap_avvp.data.simulate.generic import draw_dense_labels, draw_weak_labels
 from leap_avvp.data.simulate.labels import draw_dense, draw_weak
 from leap_avvp.data.simulate.pseudo import agreement, draw_pseudo_labels
 from leap_avvp.data.split import SplitData
 from leap_avvp.data.statistics import dense_statistics, label_statistics
 from leap_avvp.llp import SPLITS
+from tests.data.simulate.cards import SETS, make_card
 
 pytestmark = pytest.mark.no_cover  # drawn many times, over lines that other tests cover
 DRAWN = settings(deadline=None, max_examples=15, derandomize=True)
@@ -93,3 +96,45 @@ def test_teachers_are_right_without_error_and_masked_with_any(seed: int, error: 
         quality, sure = agreement(labels, dense[modality]), agreement(teach(0.0)[modality], dense[modality])
         assert quality.precision <= sure.precision + 1e-9
         assert 0 <= quality.recall <= 1
+
+
+@given(
+    seed=SEEDS,
+    classes=st.integers(1, 60),
+    segments=st.integers(1, 40),
+    features=st.sampled_from(SETS),
+    teachers=st.sampled_from(["valor", "weak", "none"]),
+)
+@DRAWN
+def test_what_any_card_keeps_to(seed: int, classes: int, segments: int, features: str, teachers: str) -> None:
+    card = make_card(classes, segments, features)
+    few, many = (SimulatedLLP(number, 1, 1, seed=seed, pseudo_labels=teachers, card=card) for number in (2, 4))
+    data, longer = few.load("train"), arrays(many.load("train"))
+    assert data.target_audio is not None
+    assert data.target_visual is not None
+    np.testing.assert_array_equal((data.target_audio | data.target_visual).any(axis=1), data.video_label == 1)
+    assert (data.video_label.sum(axis=1) >= 1).all()
+    for name, array in arrays(data).items():
+        np.testing.assert_array_equal(array, longer[name][:2], err_msg=name)
+        assert np.isfinite(array).all(), name
+        assert array.shape[-1] == card.features.widths.get(name, classes), name
+        assert array.ndim == 2 or array.shape[1] == segments, name
+    rows = few.rows("train", 1)
+    for name, stream in card.features.streams.items():
+        loaded = getattr(data, name)[1]
+        reduced = reduce_rows(rows[name], stream.reduce, segments)
+        assert np.abs(reduced - loaded).max() <= 1e-5 * np.abs(loaded).max(), name
+
+
+@given(seed=SEEDS, classes=st.integers(1, 1000), segments=st.integers(1, 600), number=st.integers(1, 1200))
+@settings(DRAWN, max_examples=10)
+def test_labels_of_any_card(seed: int, classes: int, segments: int, number: int) -> None:
+    order = np.random.default_rng(seed).permutation(classes)
+    weak = draw_weak_labels(number, classes, order, np.random.default_rng(seed))
+    assert weak.any(axis=0).sum() >= min(number, classes)
+    assert weak.any(axis=1).all()
+    assert weak.sum(axis=1).max() <= min(3, classes)
+    first = draw_dense_labels(weak[:3], segments, np.random.default_rng(seed))
+    for one, other in zip(first, draw_dense_labels(weak[:6], segments, np.random.default_rng(seed)), strict=True):
+        np.testing.assert_array_equal(one, other[:3])
+    np.testing.assert_array_equal((first.audio | first.visual).any(axis=1), weak[:3])
