@@ -63,6 +63,22 @@ def test_counts_are_those_of_a_loop_and_leave_nothing_out(grids: list[torch.Tens
         assert counts.correct.tolist() == agree.sum(dim=(0, 1)).tolist()
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 1), (1, 1, 527), (2, 10, 527), (2, 60, 100), (2, 600, 2)])
+def test_counts_are_those_of_a_loop_for_any_size_and_in_parts(
+    shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    occurs = torch.rand((shape[0], 1, shape[2]), generator=generator) < max(0.05, 1 / shape[2])
+    grids = [occurs & (torch.rand(shape, generator=generator) < 0.5) for _ in range(4)]
+    whole = decision_counts(*grids)
+    assert {name: value.tolist() for name, value in whole["audio"]._asdict().items()} == count_by_loop(
+        grids[0], grids[2], grids[3]
+    )
+    monkeypatch.setattr("leap_avvp.metrics.grids._PART", shape[1] * shape[2])
+    for modality, counts in decision_counts(*grids).items():
+        assert all(torch.equal(*pair) for pair in zip(counts, whole[modality], strict=True))
+
+
 def test_each_kind_by_hand() -> None:
     heard, seen, said = (torch.zeros(1, 4, 5, dtype=torch.bool) for _ in range(3))
     heard[0, :2, 0] = True  # said in segments 1 and 2: one hit, one miss, one at the wrong time

@@ -142,6 +142,48 @@ def test_scores_are_the_oracles(grids: list[Tensor]) -> None:
         assert {name: value[index].item() for name, value in scores.items()} == pytest.approx(expected, abs=1e-12)
 
 
+SIZES = [(3, 1, 1), (3, 10, 1), (2, 1, 527), (1, 10, 527), (2, 10, 28), (1, 60, 100), (2, 600, 3), (1, 600, 1)]
+
+
+def long_grids(shape: tuple[int, int, int], seed: int = 0) -> list[Tensor]:
+    """Return two predictions and their truths (B, T, C): events of many segments, most of which are found in part."""
+    rng = np.random.default_rng(seed)
+    truth = []
+    for _ in range(2):
+        change = rng.random(shape) < 0.08
+        change[:, 0] = rng.random(change[:, 0].shape) < 0.5
+        occurs = rng.random((shape[0], 1, shape[2])) < max(0.1, 2 / shape[2])
+        truth.append((np.cumsum(change, axis=1) % 2 == 1) & occurs)
+    said = [np.where(rng.random(shape) < 0.05, rng.random(shape) < 0.1, grid) for grid in truth]
+    return [torch.from_numpy(grid) for grid in (*said, *truth)]
+
+
+@pytest.mark.parametrize("shape", SIZES)
+def test_scores_are_the_oracles_for_any_number_of_segments_and_classes(shape: tuple[int, int, int]) -> None:
+    grids = long_grids(shape)
+    scores = per_video_scores(*grids)
+    counts = event_counts(grids[0], grids[2])
+    for index, video in enumerate(zip(*grids, strict=True)):
+        expected = oracle(list(video))
+        assert {name: value[index].item() for name, value in scores.items()} == pytest.approx(expected, abs=1e-12)
+        for label in range(shape[2]):
+            found = [int(value[index, label]) for value in counts]
+            assert found == class_counts("event", video[0][:, label].tolist(), video[2][:, label].tolist()).tolist()
+    if shape[1] > 10:
+        assert counts.tp.sum() > 0 < counts.fp.sum(), "some are found, and not all"
+
+
+def test_many_videos_are_scored_in_parts_and_no_score_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    grids = long_grids((7, 10, 28))
+    whole = per_video_scores(*grids)
+    monkeypatch.setattr("leap_avvp.metrics.grids._PART", 2 * 10 * 28)  # two videos at a time
+    assert [len(part.pred_audio) for part in Grids(*grids).parts()] == [2, 2, 2, 1]
+    for name, value in per_video_scores(*grids).items():
+        assert torch.equal(value, whole[name])
+    monkeypatch.setattr("leap_avvp.metrics.grids._PART", 1)  # a video is never cut
+    assert [len(part.pred_audio) for part in Grids(*grids).parts()] == [1] * 7
+
+
 @given(videos(grids=2), st.fractions(Fraction(1, 20), 1, max_denominator=20))
 @settings(deadline=None, max_examples=200)
 def test_event_counts_are_the_oracles_at_any_threshold(grids: list[Tensor], threshold: Fraction) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from leap_avvp.metrics.grids import Grids
@@ -51,11 +53,15 @@ def decision_counts(
     Raises:
         DataError: an argument is not as :class:`~leap_avvp.metrics.grids.Grids` describes it.
     """
-    grids = Grids(pred_audio, pred_visual, target_audio, target_visual)
+    parts = list(Grids(pred_audio, pred_visual, target_audio, target_visual).parts())
     return {
-        "audio": _count(grids.pred_audio, grids.target_audio, grids.target_visual),
-        "visual": _count(grids.pred_visual, grids.target_visual, grids.target_audio),
+        "audio": _sum(_count(part.pred_audio, part.target_audio, part.target_visual) for part in parts),
+        "visual": _sum(_count(part.pred_visual, part.target_visual, part.target_audio) for part in parts),
     }
+
+
+def _sum(counts: Iterable[DecisionCounts]) -> DecisionCounts:
+    return DecisionCounts(*(torch.stack(values).sum(dim=0) for values in zip(*counts, strict=True)))
 
 
 def _count(said: Tensor, here: Tensor, there: Tensor) -> DecisionCounts:

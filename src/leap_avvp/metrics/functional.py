@@ -143,9 +143,14 @@ def per_video_scores(
     Raises:
         DataError: an argument is not as :class:`~leap_avvp.metrics.grids.Grids` describes it.
     """
-    pairs = Grids(pred_audio, pred_visual, target_audio, target_visual).pairs.values()
+    grids = Grids(pred_audio, pred_visual, target_audio, target_visual)
+    parts = [_scores(part) for part in grids.parts()]
+    return {name: torch.cat([part[name] for part in parts]) for name in SCORE_NAMES}
+
+
+def _scores(grids: Grids) -> dict[str, Tensor]:
     # One pass over the three kinds of events, stacked as if they were further videos.
-    prediction, target = (torch.cat(grids) for grids in zip(*pairs, strict=True))
+    prediction, target = (torch.cat(pair) for pair in zip(*grids.pairs.values(), strict=True))
     scores: dict[str, Tensor] = {}
     for level, count in COUNTERS.items():
         counts = count(prediction, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from torch import Tensor
 from leap_avvp.errors import DataError
 
 __all__ = ["Grids"]
+
+_PART = 2**22  # decisions, of one grid: LLP's test split has 300,000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +46,17 @@ class Grids:
                 raise DataError(f"{name}: expected the shape of pred_audio, {expected}, found {shape}")
             if grid.device != first.device:
                 raise DataError(f"{name}: expected the device of pred_audio, {first.device}, found {grid.device}")
+
+    def parts(self) -> Iterator[Grids]:
+        """Yield the videos some at a time: to count takes tens of bytes a decision, and no video needs another."""
+        videos, segments, classes = self.pred_audio.shape
+        size = max(1, _PART // max(1, segments * classes))
+        if size >= videos:
+            yield self
+            return
+        grids = (self.pred_audio, self.pred_visual, self.target_audio, self.target_visual)
+        for part in zip(*(torch.split(grid, size) for grid in grids), strict=True):
+            yield Grids(*part)
 
     @property
     def pairs(self) -> dict[str, tuple[Tensor, Tensor]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from leap_avvp.metrics.functional import COUNTERS, LEVELS, Counts, float_dtype
+from leap_avvp.metrics.functional import COUNTERS, LEVELS, float_dtype
 from leap_avvp.metrics.grids import Grids
 
 __all__ = ["PER_CLASS_NAMES", "per_class_f1"]
@@ -27,11 +27,20 @@ def per_class_f1(
     Raises:
         DataError: an argument is not as :class:`~leap_avvp.metrics.grids.Grids` describes it.
     """
-    pairs = Grids(pred_audio, pred_visual, target_audio, target_visual).pairs
-    return {f"{level}/{name}": _f1(count(*pair)) for level, count in COUNTERS.items() for name, pair in pairs.items()}
+    parts = [_counts(part) for part in Grids(pred_audio, pred_visual, target_audio, target_visual).parts()]
+    return {name: _f1(torch.stack([part[name] for part in parts]).sum(dim=0)) for name in PER_CLASS_NAMES}
 
 
-def _f1(counts: Counts) -> Tensor:
-    tp, fp, fn = (value.sum(dim=0).to(float_dtype(value.device)) for value in counts)
+def _counts(grids: Grids) -> dict[str, Tensor]:
+    """Return (3, C) true and false positives and misses of each level and kind, over all videos."""
+    return {
+        f"{level}/{name}": torch.stack([value.sum(dim=0) for value in count(*pair)])
+        for level, count in COUNTERS.items()
+        for name, pair in grids.pairs.items()
+    }
+
+
+def _f1(counts: Tensor) -> Tensor:
+    tp, fp, fn = counts.to(float_dtype(counts.device))
     whole = 2 * tp + fp + fn
     return torch.where(whole > 0, 200 * tp / whole.clamp(min=1), torch.nan)
