@@ -29,11 +29,11 @@ class Batch(TypedDict):
     video_label: Tensor
     """(B, C) weak label, 0 or 1."""
     segment_audio: NotRequired[Tensor]
-    """(B, T, C) training only: audio pseudo labels, or the repeated weak label where there are none."""
+    """(B, T, C) training only: audio pseudo labels from 0 to 1, or the repeated weak label where there are none."""
     segment_visual: NotRequired[Tensor]
     """(B, T, C) training only: as above, for the visual modality."""
     video_audio: NotRequired[Tensor]
-    """(B, C) training only: the audio video-level target where it is not "any segment"."""
+    """(B, C) training only: the audio video-level target where it is not the largest of the segments."""
     video_visual: NotRequired[Tensor]
     """(B, C) training only: as above, for the visual modality."""
     target_audio: NotRequired[Tensor]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from leap_avvp.card.features import known_features
 from leap_avvp.card.read import card_of
 from leap_avvp.cli import main
+from leap_avvp.data.annotations import read_annotations
 from leap_avvp.metrics import ParsingMetrics
 from leap_avvp.training.checkpoint import load_checkpoint
 
@@ -252,9 +254,43 @@ def test_the_scores_of_many_classes_are_the_metrics_own(tmp_path: Path, run: Cal
     result = train(run, root, tmp_path / "run")
     with np.load(tmp_path / "run" / "predictions_test.npz") as said:
         grids = [torch.from_numpy(said[name]) for name in ("audio", "visual")]
-    from leap_avvp.data.annotations import read_annotations
-
     truth = read_annotations(root / "annotations", ["test"], card=card_of(root))[0]["test"]
     metrics = ParsingMetrics()
     metrics.update(*grids, torch.from_numpy(truth.audio), torch.from_numpy(truth.visual))
     assert {name: float(value) for name, value in metrics.compute().items()} == pytest.approx(result["test"], abs=1e-9)
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.proof),)
+
+
+def test_labels_that_are_not_what_they_say(
+    tmp_path: Path, run: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    card, root = card_file(tmp_path, 4, 6, "embedded"), tmp_path / "data"
+    run("data", "simulate", "--out", str(root), "--card", str(card), *SIZES)
+    words = ("train", "data=llp", f"data.root={root}", *SMALL, *DECODERS["leap"], f"hydra.run.dir={tmp_path / 'bad'}")
+    np.savez(root / "final_label.npz", label_a={"a": Payload(tmp_path / "proof")}, label_v={})
+    line = refused(*words, "data.pseudo_labels=lsld")
+    assert "final_label.npz" in line
+    assert not (tmp_path / "proof").exists(), "it has run"
+    for modality in "av":
+        logits = root / "LLP_Dataset" / f"{modality}_segmentwise_logits"
+        logits.mkdir(parents=True)
+        for file in (root / "CLAP" / "segment_pseudo_labels").iterdir():
+            np.save(logits / file.name, np.zeros((6, 4), dtype=np.float32))
+        np.save(root / "LLP_Dataset" / f"{modality}_classwise_threhsolds.npy", np.zeros(5, dtype=np.float32))
+    line = refused(*words, "data.pseudo_labels=uwav")
+    assert "a_classwise_threhsolds.npy" in line
+    assert "(4,)" in line
+    assert "(5,)" in line
+    assert "did you mean 'uwav'" in refused(*words, "data.pseudo_labels=uvaw")
+    for modality in "av":
+        np.save(root / "LLP_Dataset" / f"{modality}_classwise_threhsolds.npy", np.zeros(4, dtype=np.float32))
+    run(*words, "data.pseudo_labels=uwav")

@@ -37,9 +37,9 @@ class SplitData:
     segment_visual: NDArray[np.float32] | None = None
     """(N, T, C) training targets of the visual segments (train only)."""
     video_audio: NDArray[np.float32] | None = None
-    """(N, C) video-level audio targets where they differ from "any segment" (train only)."""
+    """(N, C) video-level audio targets where they are not the largest of the segments (train only)."""
     video_visual: NDArray[np.float32] | None = None
-    """(N, C) video-level visual targets where they differ from "any segment" (train only)."""
+    """(N, C) video-level visual targets where they are not the largest of the segments (train only)."""
     target_audio: NDArray[np.bool_] | None = None
     """(N, T, C) dense truth (always for val and test; for train only where a simulator knows it)."""
     target_visual: NDArray[np.bool_] | None = None

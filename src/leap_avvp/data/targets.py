@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from leap_avvp.data.annotations import SplitAnnotations
 from leap_avvp.data.folder.feature_files import BadFileError
 from leap_avvp.data.pseudo import read_segment_labels
+from leap_avvp.data.pseudo.labels import Each
 from leap_avvp.data.split import weak_targets
 from leap_avvp.errors import ConfigError, DataError, nearest
 
@@ -78,7 +78,7 @@ class TargetFiles:
 
 
 def read_targets(
-    kind: str, root: Path, annotations: SplitAnnotations, link_store: Path | None = None, **options: Any
+    kind: str, root: Path, annotations: SplitAnnotations, link_store: Path | None = None, each: Each = map
 ) -> TargetFiles:
     """Read the targets of a split from label files.
 
@@ -87,13 +87,13 @@ def read_targets(
         root: the data folder.
         annotations: of the split.
         link_store: a trusted folder that links of single files may lead into.
-        options: of :func:`~leap_avvp.data.pseudo.read_segment_labels`.
+        each: applies a reader to all rows.
 
     Raises:
         DataError: no such files.
     """
     found = read_segment_labels(
-        kind, root, annotations.filenames, annotations.weak, annotations.card, link_store, **options
+        kind, root, annotations.filenames, annotations.weak, annotations.card, link_store, each=each
     )
     arrays = {"segment_audio": found.audio, "segment_visual": found.visual}
     return TargetFiles(arrays, found.problems, found.outside, found.notes)

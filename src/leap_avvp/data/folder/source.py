@@ -185,7 +185,7 @@ class LLPFolder:
         # Their own files, or one file for all videos, are read at once.
         own = None
         if given is None and not with_features:
-            own = read_targets(self.pseudo_labels, self.root, annotations, self.link_store)
+            own = read_targets(self.pseudo_labels, self.root, annotations, self.link_store, read_many)
         arrays = {
             name: np.empty((len(files) if keep else 0, *shape), dtype=np.float32)
             for name, shape in files.shapes.items()

@@ -110,9 +110,11 @@ class VideoFiles:
         found = []
         for name, folder in self.folders.items():
             if name not in self.streams:
-                others = sum(1 for entry in os.scandir(folder) if entry.name.endswith(".npy") and entry.name not in own)
+                names = {entry.name for entry in os.scandir(folder)} - own
+                others = sum(name.endswith(".npy") and not name.startswith("._") for name in names)
                 if others:
-                    found.append(f"{folder}: {others:,} files of other videos than the training ones are not read")
+                    where, files = folder.relative_to(self.root), "1 file" if others == 1 else f"{others:,} files"
+                    found.append(f"{where}: {files} of other videos than the training ones are not read")
         return found
 
     @property

@@ -16,6 +16,7 @@ from leap_avvp.card.features import STREAMS
 from leap_avvp.data.annotations import SplitAnnotations, find_annotations
 from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.folder.source import describe_card
+from leap_avvp.data.folder.video_files import read_many
 from leap_avvp.data.packed.format import (
     HEADER,
     PackedArray,
@@ -79,6 +80,7 @@ class PackedLLP:
             from their files.
         allow_missing: take a set that was packed without the videos whose files were missing.
         card: that the set is to be of; None takes any.
+        link_store: a trusted folder that links of label files may lead into.
 
     Raises:
         DataError: a damaged header, one of another version, or of another card.
@@ -95,8 +97,10 @@ class PackedLLP:
         pseudo_labels: str = "valor",
         allow_missing: bool = False,
         card: DataCard | None = None,
+        link_store: str | Path | None = None,
     ) -> None:
         self.folder = Path(folder)
+        self.link_store = None if link_store is None else Path(link_store).resolve()
         self.root = None if root is None else Path(root)
         self.annotation_folder = None if annotations is None else Path(annotations)
         self.pseudo_labels = check_kind(pseudo_labels)
@@ -162,7 +166,7 @@ class PackedLLP:
         given = given_targets(self.pseudo_labels, annotations)
         if given is not None:
             return dict(given)
-        found = read_targets(self.pseudo_labels, self.root or self.folder, annotations)
+        found = read_targets(self.pseudo_labels, self.root or self.folder, annotations, self.link_store, read_many)
         if found.problems:
             first = "; ".join(str(problem) for _, problem in found.problems[:5])
             raise DataError(f"{self.folder}: {len(found.problems)} files of labels are missing or damaged: {first}")
@@ -243,8 +247,8 @@ def open_folder(
         pseudo_labels: likewise.
         allow_missing: likewise.
         packed: see :func:`find_packed`.
-        link_store: see :class:`~leap_avvp.data.folder.LLPFolder`. A packed set needs none: what it was made from is no
-            longer read, only held against its sizes and times.
+        link_store: see :class:`~leap_avvp.data.folder.LLPFolder`. Packed features need none: what they were
+            made from is no longer read, only held against its sizes and times.
         card: classes, segments and features.
 
     Raises:
@@ -258,7 +262,7 @@ def open_folder(
         return LLPFolder(root, annotations, pseudo_labels, allow_missing, link_store, card)
     print(f"data: packed set {found}")
     if found == root:
-        return PackedLLP(found, None, annotations, pseudo_labels, allow_missing, card)
+        return PackedLLP(found, None, annotations, pseudo_labels, allow_missing, card, link_store)
     with contextlib.suppress(DataError):  # only the set may have been taken along
         annotations = find_annotations(root, annotations, card)
-    return PackedLLP(found, root, annotations, pseudo_labels, allow_missing, card)
+    return PackedLLP(found, root, annotations, pseudo_labels, allow_missing, card, link_store)
