@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder and what is simulated."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
     parser.add_argument(
-        "--features", metavar="SET", help="feature set: llp, valor, uwav, lsld, embedded or a YAML file (default: llp)"
+        "--features",
+        metavar="SET",
+        help="llp, valor, uwav, lsld, embedded or a YAML file (default: the card's, else llp)",
     )
     parser.add_argument(
         "--card",
