@@ -1,12 +1,14 @@
-"""Two trained runs on the same few simulated videos, one with LEAP's decoder and one with MMIL's."""
+"""Two trained runs on the same few simulated videos, one with LEAP's decoder and one with MMIL's; and cards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from leap_avvp.card import LLP, DataCard
 from leap_avvp.cli import main
 
 SMALL = (
@@ -31,3 +33,27 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     for name, words in own.items():
         assert main(["train", *SMALL, *words, f"hydra.run.dir={root / name}"]) == 0
     return {name: root / name for name in own}
+
+
+LONG = "playing the $\\alpha$ accordion and more than any axis holds"
+"""A name that matplotlib would take for a formula, and cannot read."""
+
+
+@pytest.fixture(scope="session")
+def make_card() -> Callable[..., DataCard]:
+    """Return ``make(classes, segments, seconds=1.0)``: a card whose class 3, if there is one, has an awkward name."""
+
+    def make(classes: int, segments: int, seconds: float = 1.0) -> DataCard:
+        names = [f"class_{number}" for number in range(classes)]
+        display = [LONG if number == 3 else name for number, name in enumerate(names)]
+        return dataclasses.replace(
+            LLP,
+            name="own",
+            classes=tuple(names),
+            display=tuple(display),
+            segments=segments,
+            seconds=seconds,
+            ids="filename",
+        )
+
+    return make

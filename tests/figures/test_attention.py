@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -64,3 +66,32 @@ def test_the_bars_state_both_means(two_videos: list[ParsedVideo]) -> None:
         "visual: 70 % inside, 30 % if spread evenly",
     ]
     assert figure.axes[0].patches[0].get_width() == pytest.approx(70)
+
+
+def test_of_many_classes_those_with_such_events_have_bars(make_card) -> None:
+    card = make_card(100, 60)
+    truth = np.zeros((60, 100), dtype=bool)
+    truth[:15, 3] = truth[:30, 70] = truth[:, 9] = True  # the last from beginning to end
+    attention = np.full((100, 60), 1 / 60, dtype=np.float32)
+    own = dataclasses.replace(video(truth, attention), card=card)
+    focus = attention_focus([own], "LEAP", card)
+    assert focus is not None
+    assert focus["audio"].events.shape == (100,)
+    assert focus["visual"].inside[[3, 70]] == pytest.approx([0.25, 0.5])
+    figure = attention_bars(focus, "LEAP", "own", card)
+    figure.draw_without_rendering()
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names[0].startswith("playing the $\\alpha$")
+    assert names[1:] == ["class_70"]
+    for axis in figure.axes:
+        assert [bar.get_width() for bar in axis.patches] == pytest.approx([25, 50])
+        assert axis.get_ylim() == (1.6, -0.6)
+    assert figure.get_supxlabel().endswith("\nShown: 2 of 100 classes, those that have such events.")
+
+
+def test_a_large_card_without_such_events_is_drawn(make_card) -> None:
+    card = make_card(100, 1)  # in a video of one segment there is no part
+    own = dataclasses.replace(video(np.ones((1, 100), dtype=bool), np.ones((100, 1))), card=card)
+    focus = attention_focus([own], "LEAP", card)
+    assert focus is not None
+    attention_bars(focus, "LEAP", "own", card).draw_without_rendering()

@@ -1,13 +1,15 @@
-"""Colours of the 25 classes: different to every eye, and with ink that can be read on them."""
+"""Colours of the classes: different to every eye, and with ink that can be read on them."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
-from leap_avvp.figures.palette import CLASS_STYLES, KIND_STYLES
+from leap_avvp.card import LLP
+from leap_avvp.figures.palette import CLASS_STYLES, KIND_STYLES, class_styles
 from leap_avvp.llp import CLASSES
 from leap_avvp.metrics.errors import DecisionCounts
 
@@ -61,3 +63,25 @@ def test_names_are_readable_and_ink_contrasts() -> None:
 def test_every_kind_of_decision_but_silence_has_a_style_of_its_own() -> None:
     assert set(KIND_STYLES) == set(DecisionCounts._fields) - {"silent"}
     assert len({(style.colour, style.hatch) for style in KIND_STYLES.values()}) == len(KIND_STYLES)
+
+
+def test_llps_looks_are_as_ever() -> None:
+    assert class_styles(LLP) == CLASS_STYLES
+    looks = [(style.name, style.colour, style.hatch) for style in CLASS_STYLES]
+    assert looks[:2] == [("Speech", "#3B769D", ""), ("Car", "#D862C4", "///")]
+    assert looks[5] == ("Frying (food)", "#B1B176", "")
+    assert looks[24] == ("Clapping", "#891400", "xxx")
+
+
+def test_a_thousand_classes_differ_and_neighbours_in_colour_and_hatch(make_card) -> None:
+    styles = class_styles(make_card(1000, 10))
+    assert len({(style.colour, style.hatch) for style in styles}) == 1000
+    assert all(one.colour != other.colour and one.hatch != other.hatch for one, other in itertools.pairwise(styles))
+    assert [(style.colour, style.hatch) for style in styles[:25]] == [
+        (style.colour, style.hatch) for style in CLASS_STYLES
+    ]
+
+
+def test_names_are_what_the_card_shows_and_can_be_drawn() -> None:
+    card = dataclasses.replace(LLP, classes=("a_b", "c"), display=("A: b\x1b", "Geräusch $1"))
+    assert [style.name for style in class_styles(card)] == ["A: b\N{REPLACEMENT CHARACTER}", "Geräusch $1"]

@@ -82,6 +82,56 @@ def test_a_run_that_says_nothing_is_drawn() -> None:
     assert [bar.get_width() for bar in true.patches] == [0, 100, 0, 100]
 
 
+def grids_of(classes: int, occurring: list[int]) -> list[torch.Tensor]:
+    """Return grids in which the classes that occur are on more, the later they stand in the list."""
+    grids = [torch.zeros((4, 60, classes), dtype=torch.bool) for _ in range(4)]
+    for grid in grids:
+        for place, label in enumerate(occurring):
+            grid[: 1 + place % 4, : 5 + place, label] = True
+    return grids
+
+
+def names_of(axis: Axes) -> list[str]:
+    return [label.get_text() for label in axis.get_yticklabels()]
+
+
+def test_of_many_classes_those_that_occur_have_bars(make_card) -> None:
+    card = make_card(100, 60)
+    grids = grids_of(100, [3, 50, 99])
+    grids[0][:, :, 50] = False
+    runs = {"MMIL": per_class_f1(*grids), "LEAP": per_class_f1(*grids_of(100, [3, 50, 99]))}
+    figure = per_class_bars(runs, "own", card=card)
+    figure.draw_without_rendering()
+    audio = figure.axes[0]
+    assert names_of(audio)[1:] == ["class_50", "class_99"]
+    assert names_of(audio)[0].startswith("playing the $\\alpha$")
+    assert widths(audio) == [[100, 0, 100], [100, 100, 100]]
+    assert figure.get_supxlabel().endswith("\nShown: 3 of 100 classes, those that occur in truth or prediction.")
+    assert "data: own" in [text.get_text() for text in figure.texts]
+    every = per_class_bars({"LEAP": per_class_f1(*grids_of(28, [3]))}, "own", card=make_card(28, 60))
+    assert len(names_of(every.axes[0])) == 28
+    assert "Shown" not in every.get_supxlabel()
+    assert every.get_figheight() > figure.get_figheight()
+
+
+def test_of_too_many_classes_those_of_most_true_segments_have_bars(make_card) -> None:
+    card = make_card(527, 60)
+    scores = {"LEAP": per_class_f1(*grids_of(527, list(range(120))))}
+    true = torch.stack([grid.sum(dim=(0, 1)) for grid in grids_of(527, list(range(120)))[2:]]).sum(dim=0).numpy()
+    figure = per_class_bars(scores, "own", card=card, true_segments=true)
+    shown = names_of(figure.axes[0])
+    assert len(shown) == 100
+    assert shown == [card.display[label] for label in sorted(np.argsort(-true, kind="stable")[:100].tolist())]
+    assert "those with most true segments; 20 more that occur in truth or prediction" in figure.get_supxlabel()
+
+
+def test_a_card_of_one_class_is_drawn(make_card) -> None:
+    grids = [torch.ones((2, 1, 1), dtype=torch.bool)] * 4
+    figure = per_class_bars({"LEAP": per_class_f1(*grids)}, "own", card=make_card(1, 1))
+    figure.draw_without_rendering()
+    assert names_of(figure.axes[0]) == ["class_0"]
+
+
 @pytest.mark.parametrize("number", [0, 3])
 def test_other_numbers_of_runs_are_refused(number: int) -> None:
     grids = random_grids(0)

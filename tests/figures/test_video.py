@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from leap_avvp.card import LLP, DataCard
 from leap_avvp.figures.bars import assign_lanes
-from leap_avvp.figures.palette import CLASS_STYLES
+from leap_avvp.figures.palette import CLASS_STYLES, class_styles
 from leap_avvp.figures.parsing import MODALITIES, ParsedVideo, Parsing, runs_of
-from leap_avvp.figures.save import SIMULATED
+from leap_avvp.figures.save import SIMULATED, save_figure
 from leap_avvp.figures.video import video_figure
 
 
@@ -176,3 +179,141 @@ def test_lanes_are_shared_only_by_classes_that_never_touch() -> None:
     assert assign_lanes([one]) == {1: 0, 2: 1, 3: 0, 4: 2}, "2 and 4 touch at second 7"
     assert assign_lanes([two, two]) == {4: 0}
     assert assign_lanes([events()["audio"]]) == {}
+
+
+# Other cards
+
+Make = Callable[..., DataCard]
+
+
+def own_video(card: DataCard, true: list[int], said: list[int], seed: int = 0) -> ParsedVideo:
+    """Return a video of two runs: the true classes are on in the first half, those that are said in the second."""
+    rng = np.random.default_rng(seed)
+    shape = (card.segments, card.num_classes)
+    half = -(-card.segments // 2)
+    truth, predicted = ({name: np.zeros(shape, dtype=np.bool_) for name in MODALITIES} for _ in range(2))
+    for name in MODALITIES:
+        truth[name][:half, true] = True
+        predicted[name][card.segments - half :, said] = True
+    maps = {name: rng.random(shape[::-1], dtype=np.float32) for name in MODALITIES}
+    attention = {name: map_ / map_.sum(axis=1, keepdims=True) for name, map_ in maps.items()}
+    threshold = dict.fromkeys(MODALITIES, 0.5)
+    mmil = Parsing("MMIL", predicted, maps, None, threshold)
+    leap = Parsing("LEAP", truth, maps, attention, threshold)
+    return ParsedVideo("own_video", card.name, truth, (mmil, leap), ("filter=union", "filter=union"), card)
+
+
+def row_names(figure: Figure) -> list[str]:
+    return [label.get_text() for label in titled(figure, "Y truth")[0].get_yticklabels()]
+
+
+def drawn(figure: Figure) -> Figure:
+    figure.draw_without_rendering()  # warnings are errors here
+    return figure
+
+
+def test_of_many_classes_those_that_occur_are_shown_and_the_note_says_so(make_card: Make) -> None:
+    video = own_video(make_card(100, 60), true=[3, 41], said=[97, 12])
+    figure = drawn(video_figure(video))
+    assert row_names(figure)[1:] == ["class_12", "class_41", "class_97"]
+    assert row_names(figure)[0].endswith("…")
+    assert any(
+        "Shown: 4 of 100 classes, those that occur in the truth or a prediction." in text for text in texts(figure)
+    )
+    for title, maps in (("P MMIL", video.parsings[0].probability), ("A LEAP", video.parsings[1].attention)):
+        for axis, name in zip(titled(figure, title), MODALITIES, strict=True):
+            (mesh,) = [item for item in axis.collections if isinstance(item, QuadMesh)]
+            np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(4, 60), maps[name][[3, 12, 41, 97]])
+            assert axis.get_xlim() == (0, 60)
+            assert axis.get_ylim() == (4, 0)
+    axis = titled(figure, "Y truth")[0]
+    weights = [label.get_fontweight() for label in axis.get_yticklabels()]
+    assert weights == ["bold", "normal", "bold", "normal"]
+    fewer = video_figure(own_video(make_card(100, 60), true=[3], said=[3]))
+    assert fewer.get_figheight() < figure.get_figheight() < video_figure(own_video(LLP, [3], [4])).get_figheight() + 1
+
+
+def test_bars_of_a_large_card_have_the_looks_of_their_own_classes(make_card: Make) -> None:
+    card = make_card(100, 60, 0.5)
+    figure = video_figure(own_video(card, true=[41], said=[97]))
+    styles = class_styles(card)
+    (audio,) = titled(figure, "audio")
+    one, other = ((styles[label].colour.lower(), styles[label].hatch) for label in (41, 97))
+    assert bars(audio) == [
+        ("class_41", 0, 15, *one),
+        ("class_97", 15, 15, *other),
+        ("class_41", 0, 15, *one),
+    ]
+    assert audio.get_xlim() == (0, 30), "60 segments of half a second"
+    assert audio.get_xlabel() == "time (s)"
+
+
+def test_of_too_many_the_strongest_are_shown(make_card: Make) -> None:
+    card = make_card(100, 60)
+    figure = drawn(video_figure(own_video(card, true=[99], said=list(range(50)))))
+    assert len(row_names(figure)) == 30
+    assert row_names(figure)[-1] == "class_99", "what is true goes first"
+    assert any("21 more that occur in the truth or a prediction are left out." in text for text in texts(figure))
+    key = next(axis for axis in figure.axes if not axis.axison)
+    assert len(key.texts) == 30, "nor have those bars"
+
+
+def test_of_many_classes_of_which_none_occurs_the_most_probable_are_shown(make_card: Make) -> None:
+    video = own_video(make_card(60, 10), true=[], said=[])
+    for parsing in video.parsings:
+        parsing.probability["visual"][17] = 2  # above all others
+    figure = drawn(video_figure(video))
+    assert "class_17" in row_names(figure)
+    assert len(row_names(figure)) == 5
+    assert any("those of the highest probabilities" in text for text in texts(figure))
+
+
+@pytest.mark.parametrize(
+    ("classes", "segments", "seconds"),
+    [(1, 1, 10.0), (1, 10, 1.0), (28, 10, 1.0), (30, 7, 0.96), (527, 10, 1.0), (40, 600, 0.5)],
+)
+def test_any_size_is_drawn(make_card: Make, classes: int, segments: int, seconds: float) -> None:
+    card = make_card(classes, segments, seconds)
+    figure = drawn(video_figure(own_video(card, true=[0], said=[0, classes - 1])))
+    shown = classes if classes <= 30 else 2
+    assert len(row_names(figure)) == shown
+    assert figure.get_figheight() < 8
+    for title in ("audio", "visual", "Y truth", "P LEAP"):
+        for axis in titled(figure, title):
+            assert axis.get_xlim() == (0, pytest.approx(card.duration))
+    for axis in titled(figure, "P LEAP"):
+        (mesh,) = [item for item in axis.collections if isinstance(item, QuadMesh)]
+        assert np.asarray(mesh.get_array()).size == shown * segments
+
+
+def test_names_are_drawn_as_letters_not_as_formulas(make_card: Make, tmp_path: Path) -> None:
+    video = own_video(make_card(5, 10), true=[3], said=[3])
+    figure = video_figure(video)
+    short = row_names(figure)[3]
+    assert short.startswith("playing the $\\alpha$")
+    (key,) = [axis for axis in figure.axes if not axis.axison]
+    assert [text.get_text() for text in key.texts] == [short]
+    written = save_figure(figure, tmp_path, "own")  # a formula of \alpha alone would be read, of `$_` not
+    assert f"<!-- {short} -->" in written[1].read_text(encoding="utf-8")
+    awkward = dataclasses.replace(video.card, display=("$_$", "$5 and $6", "_", "\\$x$", "a|b<c>&"))
+    save_figure(video_figure(dataclasses.replace(video, card=awkward)), tmp_path, "awkward")
+
+
+def test_the_scale_of_attention_follows_the_number_of_segments(make_card: Make) -> None:
+    even = {}
+    for segments in (1, 10, 60, 600):
+        video = own_video(make_card(5, segments), true=[0], said=[0])
+        flat = {name: np.full((5, segments), 1 / segments, dtype=np.float32) for name in MODALITIES}
+        leap = dataclasses.replace(video.parsings[1], attention=flat)
+        figure = video_figure(dataclasses.replace(video, parsings=(leap,)))
+        (mesh,) = [item for item in titled(figure, "A LEAP")[0].collections if isinstance(item, QuadMesh)]
+        even[segments] = mesh.get_clim()[1] * segments
+    assert even[1] == 1
+    assert even[10] == pytest.approx(2)
+    assert all(2 <= even[segments] <= 3 for segments in (60, 600)), "even attention looks like no peak"
+
+
+def test_the_name_of_other_data_stands_on_the_figure(make_card: Make) -> None:
+    figure = video_figure(own_video(make_card(5, 10), true=[3], said=[3]))
+    assert "data: own" in texts(figure)
+    assert not any("SIMULATED" in text for text in texts(figure))

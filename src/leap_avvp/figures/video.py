@@ -129,7 +129,7 @@ def _shown(video: ParsedVideo) -> tuple[list[int], str | None]:
     occurs = (true + said) > 0
     shown, hidden = choose_classes(occurs, (true, said, probable))
     which = "that occur in the truth or a prediction" if occurs.any() else "of the highest probabilities"
-    return shown, left_out(len(true), len(shown), hidden, which, "true, then predicted segments")
+    return shown, left_out(len(true), len(shown), hidden, which, "segments, true ones first")
 
 
 def _segments(grids: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.int64]:
