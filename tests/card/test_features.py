@@ -79,6 +79,8 @@ WRONG_STREAMS = {
     "no folder": ({"folder": None}, "folder: expected a folder below"),
     "an absolute folder": ({"folder": "/etc"}, "folder: expected a folder below"),
     "a folder above": ({"folder": "a/../../b"}, "folder: expected a folder below"),
+    "the folder of another": ({"folder": "pictures/small"}, "audio.folder: expected a folder of its own"),
+    "the folder of labels": ({"folder": "CLAP/segment_pseudo_labels"}, "folder: expected a folder of its own"),
     "another reduction": ({"reduce": "max"}, "reduce: expected one of segment, mean, clap_map, pool, found 'max'"),
     "no shape": ({"shape": 40}, r"shape: expected \[rows, width\]"),
     "rows that are none": ({"shape": ["2S", 4]}, "rows: expected T, .*found '2S'"),

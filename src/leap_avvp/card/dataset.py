@@ -74,6 +74,13 @@ class DataCard:
             "ids": self.ids,
         }
 
+    def describe(self) -> dict[str, object]:
+        """Return what tells a card from LLP's, for reports: nothing of LLP itself."""
+        facts: dict[str, object] = {} if self.features == LLP.features else {"features": self.features.to_dict()}
+        if not self.is_llp:
+            facts["card"] = {"name": self.name, "classes": self.num_classes, "segments": self.segments}
+        return facts
+
     def difference(self, other: DataCard) -> str | None:
         """Say in what two cards differ that a model sees: classes, segments, features; None if in nothing."""
         if self.classes != other.classes:

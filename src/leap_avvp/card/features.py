@@ -13,6 +13,7 @@ import yaml
 
 from leap_avvp.card.reduce import ANY_ROWS, MAP_ROWS, REDUCTIONS, file_rows
 from leap_avvp.errors import ConfigError, DataError, nearest
+from leap_avvp.llp import PSEUDO_LABEL_FOLDERS
 
 __all__ = ["LLP_FEATURES", "STREAMS", "FeatureSet", "Stream", "feature_set", "known_features", "named_features"]
 
@@ -111,7 +112,12 @@ def feature_set(node: Any, where: str = "features") -> FeatureSet:
     _only(streams, STREAMS, f"{where}.streams")
     # One that is null was taken away on the command line.
     kept = [key for key in STREAMS if streams.get(key) is not None]
-    return FeatureSet(name, {key: _stream(key, streams[key], f"{where}.streams.{key}") for key in kept})
+    found = {key: _stream(key, streams[key], f"{where}.streams.{key}") for key in kept}
+    folders = [one.folder for one in found.values()]
+    for key, one in found.items():
+        if folders.count(one.folder) > 1 or one.folder in PSEUDO_LABEL_FOLDERS.values():
+            raise ConfigError(f"{where}.streams.{key}.folder: expected a folder of its own, found {one.folder!r}")
+    return FeatureSet(name, found)
 
 
 def _stream(name: str, node: Any, where: str) -> Stream:

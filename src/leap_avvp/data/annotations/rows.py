@@ -271,7 +271,7 @@ def _segment(text: str, column: str, path: Path, line: int, card: DataCard) -> i
     if not -_TOLERANCE <= seconds <= card.duration + _TOLERANCE:
         raise _time_error(f"seconds from 0 to {card.duration:g}, the end of the video", text, column, path, line)
     place = seconds / card.seconds
-    near = _TOLERANCE / card.seconds
+    near = min(_TOLERANCE / card.seconds, 0.1)
     rounded = math.floor(place + near) if column == "onset" else math.ceil(place - near)
     return min(max(rounded, 0), card.segments)
 

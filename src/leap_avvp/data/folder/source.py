@@ -22,7 +22,7 @@ from leap_avvp.data.targets import check_kind, given_targets, read_targets
 from leap_avvp.errors import ConfigError, DataError, check_choice
 from leap_avvp.llp import PSEUDO_LABEL_FOLDERS
 
-__all__ = ["LLPFolder", "describe_card"]
+__all__ = ["LLPFolder"]
 
 
 @dataclasses.dataclass
@@ -88,7 +88,7 @@ class LLPFolder:
         return {
             "root": str(self.root.resolve()),
             "annotations": str(self.annotation_folder.resolve()),
-            **describe_card(self.card),
+            **self.card.describe(),
             "pseudo_labels": self.pseudo_labels,
             "allow_missing": self.allow_missing,
             **({} if self.link_store is None else {"link_store": str(self.link_store)}),
@@ -219,11 +219,3 @@ class LLPFolder:
             report.add(files.video_ids[index], problems, video.outside)
         report.unmasked += 0 if own is None else own.outside
         return _Loaded(report, kept, {**arrays, **(given or {}), **(own.arrays if own else {})})
-
-
-def describe_card(card: DataCard) -> dict[str, object]:
-    """Return what tells a card from LLP's: nothing of LLP itself."""
-    facts: dict[str, object] = {} if card.features == LLP.features else {"features": card.features.to_dict()}
-    if not card.is_llp:
-        facts["card"] = {"name": card.name, "classes": card.num_classes, "segments": card.segments}
-    return facts

@@ -15,7 +15,6 @@ from leap_avvp.card import LLP, DataCard, FeatureSet
 from leap_avvp.card.features import STREAMS
 from leap_avvp.data.annotations import SplitAnnotations, find_annotations
 from leap_avvp.data.folder import LLPFolder
-from leap_avvp.data.folder.source import describe_card
 from leap_avvp.data.folder.video_files import read_many
 from leap_avvp.data.packed.format import (
     HEADER,
@@ -120,7 +119,7 @@ class PackedLLP:
         return {
             "packed": str(self.folder.resolve()),
             "dtype": self.header.dtype,
-            **describe_card(self.card),
+            **self.card.describe(),
             "pseudo_labels": self.pseudo_labels,
             "allow_missing": self.allow_missing,
             **self.header.facts,

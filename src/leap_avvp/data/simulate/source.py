@@ -113,11 +113,7 @@ class SimulatedLLP:
             "alignment": self.alignment,
             "pseudo_error": self.pseudo_error,
         }
-        if self.card.features != LLP.features:
-            facts["features"] = self.card.features.to_dict()
-        if not self.card.is_llp:
-            card = self.card
-            facts["card"] = {"name": card.name, "classes": card.num_classes, "segments": card.segments}
+        facts |= self.card.describe()
         if self.has_teachers and "train" in self.sizes:
             _, _, dense = self.labels("train")
             for modality, pseudo, truth in zip(("audio", "visual"), self.teachers("train"), dense, strict=True):
