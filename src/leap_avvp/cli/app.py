@@ -7,7 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from leap_avvp import __version__
-from leap_avvp.cli import convert, data, evaluate, reproduce, score, train, visualize, wandb_sync
+from leap_avvp.cli import (
+    convert,
+    data,
+    evaluate,
+    export,
+    predict,
+    reproduce,
+    score,
+    train,
+    visualize,
+    wandb_sync,
+)
 from leap_avvp.cli.arguments import HydraCommand, SubCommand, add_command
 from leap_avvp.errors import LeapError
 from leap_avvp.files.interrupts import Stopped
@@ -16,7 +27,7 @@ __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 
 # A new sub-command is a module of the shape of `SubCommand`, and a word here. Help shows them in this order.
 HYDRA_COMMANDS: tuple[HydraCommand, ...] = (train, evaluate)
-COMMANDS: tuple[SubCommand, ...] = (reproduce, data, score, convert, wandb_sync, visualize)
+COMMANDS: tuple[SubCommand, ...] = (reproduce, data, predict, score, export, convert, wandb_sync, visualize)
 
 _DESCRIPTION = """\
 Audio-visual video parsing on LLP with LEAP (Zhou et al., ECCV 2024).

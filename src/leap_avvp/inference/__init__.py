@@ -4,7 +4,7 @@ from leap_avvp.inference.events import Event
 from leap_avvp.inference.export import export_model
 from leap_avvp.inference.loading import load
 from leap_avvp.inference.parser import Parser
-from leap_avvp.inference.predict import predict
+from leap_avvp.inference.predictions import predict
 from leap_avvp.inference.result import ParseResult
 from leap_avvp.inference.videos import open_videos
 

@@ -18,7 +18,6 @@ from leap_avvp.config.cards import found_card, same_card
 from leap_avvp.data.annotations import SplitAnnotations, find_annotations
 from leap_avvp.data.annotations.rows import is_filename, read_weak_rows
 from leap_avvp.data.folder.feature_files import BadFileError
-from leap_avvp.data.folder.source import describe_card
 from leap_avvp.data.folder.video_files import VideoFiles, read_many
 from leap_avvp.data.packed import PackedLLP, find_packed, open_folder
 from leap_avvp.data.packed.format import HEADER
@@ -259,7 +258,7 @@ def _unlabelled(root: Path, card: DataCard, allow_missing: bool, store: Path | N
 
 def _facts(root: Path, card: DataCard) -> dict[str, Any]:
     source = "simulated" if (root / MARKER).exists() else card.name
-    return {"data_source": source, "facts": {"root": str(root.resolve()), **describe_card(card)}}
+    return {"data_source": source, "facts": {"root": str(root.resolve()), **card.describe()}}
 
 
 def _is_safe(name: str, card: DataCard) -> bool:
