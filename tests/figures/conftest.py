@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from leap_avvp.card import LLP, DataCard
 from leap_avvp.cli import main
@@ -33,6 +34,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     for name, words in own.items():
         assert main(["train", *SMALL, *words, f"hydra.run.dir={root / name}"]) == 0
     return {name: root / name for name in own}
+
+
+@pytest.fixture(scope="session")
+def carded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a LEAP run on simulated videos of 40 classes and 6 half seconds, without video_3d."""
+    root = tmp_path_factory.mktemp("carded")
+    classes = [f"class_{number}" for number in range(39)]
+    card = {"name": "own", "classes": ["a $5 and $6", *classes], "segments": 6, "seconds": 0.5, "features": "valor"}
+    card |= {"weak": {split: f"{split}.csv" for split in ("train", "val", "test")}}
+    card |= {"dense": {"audio": "heard.csv", "visual": "seen.csv"}}
+    (root / "dataset.yaml").write_text(yaml.safe_dump(card))
+    words = (*LEAP, f"data.card={root / 'dataset.yaml'}", "features=valor", f"hydra.run.dir={root / 'run'}")
+    assert main(["train", *SMALL, *words]) == 0
+    return root / "run"
 
 
 LONG = "playing the $\\alpha$ accordion and more than any axis holds"

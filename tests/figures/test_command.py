@@ -89,6 +89,16 @@ def test_what_is_wrong_is_one_line_and_draws_nothing(trained, words, text, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_of_another_card_is_drawn(carded, tmp_path, capsys) -> None:
+    assert visualize("--run", carded, "--pick", "changing", "--count", 1, "--summary", "--out", tmp_path) == 0
+    assert len(names(tmp_path)) == 10
+    check_files(tmp_path)
+    assert "attention inside the true seconds" in capsys.readouterr().out
+    bars = (tmp_path / "per_class.svg").read_text(encoding="utf-8")
+    assert "of 40 classes" in bars
+    assert "SIMULATED data" in bars
+
+
 @pytest.mark.parametrize("words", [["--pick", "best"], ["--pick", "worst", "--count", "0"], []])
 def test_a_wrong_option_is_a_usage_error(words, capsys) -> None:
     with pytest.raises(SystemExit) as done:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 from leap_avvp.config.build import Parts
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.figures.parsing import MODALITIES
-from leap_avvp.figures.runs import labels_of, open_runs, parse_videos, predictions_of, truth_of
+from leap_avvp.figures.runs import _check_same_videos, labels_of, open_runs, parse_videos, predictions_of, truth_of
 from leap_avvp.scoring.predictions import read_predictions, write_predictions
 from leap_avvp.training.checkpoint import load_checkpoint
 
@@ -93,6 +95,40 @@ def test_predictions_come_in_the_order_of_the_split(copied: Path) -> None:
     write_predictions(path, video_ids=[*names[:-1], names[0]], audio=audio, visual=visual)
     with pytest.raises(DataError, match="expected the 12 test videos"):
         predictions_of(run)
+
+
+def test_a_run_of_another_card_is_read_with_its_classes_and_segments(carded: Path) -> None:
+    (run,) = open_runs([carded])
+    said, truth = predictions_of(run), truth_of(run)
+    assert said.audio.shape == truth.visual.shape == (12, 6, 40)
+    (video,) = parse_videos([run], truth.video_ids[:1])
+    assert video.card == run.data.source.card
+    assert (video.card.segments, video.card.seconds, video.card.display[1]) == (6, 0.5, "class 0")
+    (parsing,) = video.parsings
+    for name in MODALITIES:
+        assert parsing.probability[name].shape == parsing.attention[name].shape == (40, 6)
+        assert (parsing.events[name] == getattr(said, name)[0]).all()
+
+
+def test_predictions_of_another_card_are_named(trained, carded: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(carded, tmp_path / "mixed"))
+    shutil.copy(trained["leap"] / "predictions_test.npz", folder)
+    (run,) = open_runs([folder])
+    with pytest.raises(
+        DataError, match=r"audio: expected shape \(12, 6, 40\), found \(12, 10, 25\); the data card own"
+    ):
+        predictions_of(run)
+
+
+def test_runs_of_other_classes_are_not_compared(trained) -> None:
+    one, other = open_runs([trained["mmil"], trained["leap"]])
+    names = (*one.data.source.card.classes[:-1], "Applause")
+    source = copy.copy(other.data.source)
+    source.card = dataclasses.replace(source.card, classes=names)
+    moved = copy.copy(other.data)
+    moved.source = source
+    with pytest.raises(DataError, match="compare runs of the same data"):
+        _check_same_videos(one, dataclasses.replace(other, data=moved))
 
 
 def test_runs_of_different_videos_are_not_compared(trained) -> None:
