@@ -1,0 +1,1 @@
+"""Pretrained networks, a file each: its source, licence, preprocessing and output."""
