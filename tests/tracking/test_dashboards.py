@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from lightning.pytorch.loggers import CSVLogger, Logger
 
+from leap_avvp.card import LLP, DataCard
 from leap_avvp.cli import main
 from leap_avvp.data.datamodule import simulated_data
 from leap_avvp.llp import CLASSES
@@ -202,3 +204,95 @@ def test_the_truth_follows_the_predictions_order():
     audio, _ = _truth(list(reversed(videos.video_ids)), videos)
     assert np.array_equal(audio, videos.tensors["target_audio"].numpy()[::-1])
     assert not np.array_equal(audio, audio[::-1])
+
+
+# Other cards
+
+
+def own_card(classes: int, segments: int, seconds: float = 1.0) -> DataCard:
+    names = tuple(f"class_{number}" for number in range(classes))
+    display = ("a|b $5 and $6", *(f"Class no. {number}" for number in range(1, classes)))
+    return dataclasses.replace(
+        LLP, name="own", classes=names, display=display, segments=segments, seconds=seconds, ids="filename"
+    )
+
+
+def own_grids(card: DataCard, videos: int = 1) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    shape = (videos, card.segments, card.num_classes)
+    return np.zeros(shape, bool), np.zeros(shape, bool)
+
+
+def test_the_rows_of_another_card_have_its_names():
+    card = own_card(100, 60)
+    truth, said = own_grids(card, 2), own_grids(card, 2)
+    truth[0][0, :30, 99] = said[0][0, :30, 99] = True
+    rows = per_class_rows(said, truth, "own", card)
+    assert [row[0] for row in rows] == list(card.display)
+    assert rows[99] == ["Class no. 99", "own", 30, 0, 100.0, None, None, 100.0, None, None]
+
+
+def test_a_video_of_another_card_is_drawn_in_seconds():
+    card = own_card(3, 60, 0.5)
+    truth, said = own_grids(card), own_grids(card)
+    truth[0][0, 10:20, 0] = True
+    figure = draw_video("v (own data)", (truth[0][0], truth[1][0]), (said[0][0], said[1][0]), card=card)
+    heard, _ = figure.axes
+    assert [label.get_text() for label in heard.get_yticklabels()] == ["a|b $5 and $6"]
+    assert heard.get_xlim() == (0, 30)
+    bars = [path.get_extents().bounds for path in heard.collections[0].get_paths()]
+    assert [(start, width) for start, _, width, _ in bars] == [(5 + place / 2, 0.5) for place in range(10)]
+    to_rgb(figure)  # no formula is read; warnings are errors here
+
+
+@pytest.mark.parametrize(("classes", "segments", "seconds"), [(1, 1, 10.0), (1, 600, 1.0), (527, 10, 0.96)])
+def test_a_video_of_any_size_is_drawn(classes: int, segments: int, seconds: float):
+    card = own_card(classes, segments, seconds)
+    full = own_grids(card)[0][0] | True
+    figure = draw_video("v", (full, full), (full, full), card=card)
+    assert len(figure.axes[0].get_yticks()) == min(classes, 30)
+    assert figure.axes[0].get_xlim() == (0, pytest.approx(card.duration))
+    assert to_rgb(figure).shape[0] < 1500
+
+
+def test_of_many_classes_those_that_last_longest_are_drawn_and_the_title_says_so():
+    card = own_card(100, 60)
+    truth, said = own_grids(card), own_grids(card)
+    truth[0][0, :1, 77] = True  # true, if for one segment alone
+    for label in range(40):
+        said[1][0, : 10 + label, label] = True
+    figure = draw_video("v", (truth[0][0], truth[1][0]), (said[0][0], said[1][0]), card=card)
+    assert figure.get_suptitle() == "v: 30 of 41 classes"
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == [f"Class no. {label}" for label in (*range(11, 40), 77)]
+
+
+def test_a_long_name_is_cut():
+    card = dataclasses.replace(own_card(1, 10), display=("W" * 200,))
+    full = own_grids(card)[0][0] | True
+    (name,) = draw_video("v", (full, full), (full, full), card=card).axes[0].get_yticklabels()
+    assert name.get_text() == "W" * 27 + "…"
+
+
+def test_a_run_on_another_card_logs_its_classes_and_videos(no_wandb_key):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    classes = "".join(f"- class_{number}\n" for number in range(30))
+    card = f"name: own\nsegments: 6\nseconds: 0.5\nclasses:\n- a|b $5 and $6\n{classes}"
+    card += "weak: {train: a.csv, val: b.csv, test: c.csv}\ndense: {audio: d.csv, visual: e.csv}\n"
+    Path("dataset.yaml").write_text(card)
+    assert main(["train", *WORDS, "logger=tensorboard", "data.card=dataset.yaml"]) == 0
+    events = EventAccumulator("run/tensorboard").Reload()
+    assert sorted(events.Tags()["images"]) == [f"test/parsed_videos/{place}" for place in range(4)]
+    (text,) = events.Tensors("test/per_class/text_summary")
+    lines = text.tensor_proto.string_val[0].decode().splitlines()
+    assert len(lines) == 2 + 31
+    assert lines[2].startswith("| a\\|b $5 and $6 | SIMULATED |"), "a bar in a name ends no cell"
+    assert lines[3].startswith("| class 0 | SIMULATED |")
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_a_card_is_a_tag_as_it_is_written_and_simulated_data_in_capitals():
+    from leap_avvp.tracking.dashboards import _shown_source
+
+    assert [_shown_source(name) for name in ("llp", "simulated", "AVE-own")] == ["LLP", "SIMULATED", "AVE-own"]
