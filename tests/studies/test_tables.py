@@ -90,6 +90,16 @@ def test_simulated_data_warn_everywhere_and_give_no_difference(table) -> None:
     assert made.difference(made.rows[0], "average") is None
 
 
+def test_other_data_are_named_and_neither_simulated_nor_compared(table) -> None:
+    made = table(ONE_SEED, "street")
+    assert not made.comparable
+    assert "> **Measured on street, not on LLP: not comparable with the published values.**" in to_markdown(made)
+    assert "STREET, 1 seed" in to_markdown(made)
+    for text in (to_markdown(made), terminal(made), to_csv(made)):
+        assert "SIMULATED" not in text
+        assert "difference" not in text
+
+
 def test_real_data_give_differences_and_no_warning(table) -> None:
     made = table(ONE_SEED, "llp")
     assert made.comparable

@@ -14,7 +14,7 @@ from leap_avvp.studies.html import Chapter, page
 from leap_avvp.studies.pictures import find_pair, run_pictures
 from leap_avvp.studies.plan import short_path
 from leap_avvp.studies.render import to_markdown
-from leap_avvp.studies.tables import Table
+from leap_avvp.studies.tables import NOT_COMPARABLE, Table
 
 __all__ = ["commit", "write_report"]
 
@@ -60,7 +60,7 @@ def write_report(
         f"this call: {seconds / 60:.1f} minutes",
         *(_cost(table) for table in tables),
     ]
-    title = "All studies" + (" on SIMULATED data" if warnings else "")
+    title = "All studies" + (" on SIMULATED data" if NOT_COMPARABLE in warnings else "")
     chapters = [Chapter(table.study.title, table, _plots(table)) for table in tables]
     chapters += [chapter for chapter, _ in measured]
     pictures: list[tuple[str, bytes]] = []

@@ -83,7 +83,11 @@ class Table:
     @property
     def warning(self) -> str | None:
         """The line that must stand wherever measured values stand."""
-        return None if self.data_source == "llp" else NOT_COMPARABLE
+        if self.data_source == "llp":
+            return None
+        if self.data_source == "simulated":
+            return NOT_COMPARABLE
+        return f"Measured on {self.data_source}, not on LLP: not comparable with the published values."
 
     def difference(self, row: TableRow, key: str) -> float | None:
         """Measured minus published, in percentage points; None where they may not be compared or one is absent."""
@@ -108,7 +112,7 @@ def build_table(study: Study, results: Sequence[CellResult], data_source: str, o
     Args:
         study: rows and columns.
         results: all cells of a plan.
-        data_source: what the plan runs on, ``simulated`` or ``llp``.
+        data_source: what the plan runs on, ``simulated``, or the name of a data card, as ``llp``.
         overrides: what the user changed in every cell; the table says so.
 
     Raises:
