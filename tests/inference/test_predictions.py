@@ -114,7 +114,12 @@ def test_simulated_videos_are_marked(parser: Parser, own_folder: Path, tmp_path:
     predict(parser, open_videos(root, parser.card), tmp_path / "out")
     content = json.loads((tmp_path / "out" / "events.json").read_text())
     assert content["data_source"] == "simulated"
-    assert content["note"].startswith("simulated features")
+    assert content["note"].startswith("simulated videos")
+    parser.trained_on = "simulated"
+    predict(parser, open_videos(own_folder, parser.card), tmp_path / "real")
+    content = json.loads((tmp_path / "real" / "events.json").read_text())
+    assert (content["data_source"], content["trained_on"]) == ("garden", "simulated")
+    assert content["note"].startswith("the model was trained on simulated data")
 
 
 def test_what_is_left_out_is_written_down(parser: Parser, tmp_path: Path) -> None:

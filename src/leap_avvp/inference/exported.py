@@ -83,7 +83,7 @@ def write_model(parser: Parser, folder: Path, readme: str) -> None:
     plain = json.loads(json.dumps(content))
     _check(plain["config"], state, folder / CONFIG_FILE)
     (folder / CONFIG_FILE).unlink(missing_ok=True)  # what is half replaced is no model
-    metadata = {"format": "pt", "leap_avvp": __version__}
+    metadata = {"format": "pt"}  # one entry: several are written in any order, and the same model is the same file
     write_whole(folder / WEIGHTS_FILE, lambda part: safetensors.torch.save_file(state, part, metadata))
     write_whole(folder / README, readme)
     write_json(plain, folder / CONFIG_FILE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from leap_avvp import __version__
+from leap_avvp.data.targets import KINDS
 from leap_avvp.inference.parser import Parser
 from leap_avvp.scoring.record import RunRecord
 
@@ -77,6 +79,10 @@ def _trained_on(parser: Parser, record: RunRecord | None) -> str:
     if record is not None:
         lines.append(f"- seed {record.seed}, best of {record.epochs} epochs: {record.best_epoch}")
         lines.append(f"- versions: {', '.join(f'{name} {version}' for name, version in record.versions.items())}")
+    data = parser.config.get("data")
+    targets = data.get("pseudo_labels") if isinstance(data, Mapping) else None
+    if targets in KINDS:  # not a folder of somebody's machine
+        lines.append(f"- labels of segments: `{targets}`")
     if parser.config_hash:
         lines.append(f"- configuration `{parser.config_hash}` (see `config.json`)")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from leap_avvp import __version__
 from leap_avvp.card import DataCard
 from leap_avvp.errors import ConfigError, DataError
-from leap_avvp.files import folder_lock, write_json, write_whole
+from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.inference.events import MODALITIES, Event, events_of
 from leap_avvp.inference.parser import Parser
 from leap_avvp.inference.videos import Videos
@@ -31,7 +31,8 @@ PREDICTIONS_FILE = "predictions.npz"
 _TABLES = {modality: f"events_{modality}.csv" for modality in MODALITIES}
 _FILES = (EVENTS_FILE, PREDICTIONS_FILE, *_TABLES.values())
 _COLUMNS = ("filename", "onset", "offset", "event_labels", "probability")
-_SIMULATED = "simulated features: nothing that is said of them says anything about real videos"
+_SIMULATED = "simulated videos: what is said of them says nothing about real ones"
+_KNOWS_NOTHING = "the model was trained on simulated data: what it says of real videos means nothing"
 _IDENTITY = ("checkpoint", "config_hash", "data_source", "data", "split", "protocol")
 
 
@@ -74,21 +75,16 @@ def predict(
     names, arrays = _parse(parser, videos, batch_size)
     if not names:
         raise DataError(f"{videos.card.name}: not one of {len(videos):,} videos has all its files")
-    # One video at a time: the grids are small, the events of all videos are what is written.
     events = [_events(arrays, row, videos.card) for row in range(len(names))]
     left_out = list(videos.left_out)
-    content = {
+    head = {
         "format": EVENTS_FORMAT,
         "version": __version__,
         **identity,
-        **({"note": _SIMULATED} if "simulated" in (videos.data_source, parser.trained_on) else {}),
+        **_note(parser, videos),
         "trained_on": parser.trained_on,
         "card": {"name": videos.card.name, "segments": videos.card.segments, "seconds": videos.card.seconds},
         "left_out": left_out,
-        "videos": [
-            {"video_id": name, "events": [event.to_dict() for event in own]}
-            for name, own in zip(names, events, strict=True)
-        ],
     }
     with folder_lock(out):
         check_free(out, identity, overwrite)
@@ -96,7 +92,7 @@ def predict(
         _write_arrays(out / PREDICTIONS_FILE, {"video_id": np.array(names, dtype=np.str_), **arrays})
         for modality, file in _TABLES.items():
             write_whole(out / file, _table(names, events, modality))
-        write_json(content, out / EVENTS_FILE)
+        write_whole(out / EVENTS_FILE, _json(head, names, events))
     counts = {key: sum(event.modality == key for own in events for event in own) for key in MODALITIES}
     return Predicted(out, len(names), counts, left_out)
 
@@ -141,6 +137,12 @@ def _identity(parser: Parser, videos: Videos) -> dict[str, Any]:
     return plain
 
 
+def _note(parser: Parser, videos: Videos) -> dict[str, str]:
+    if videos.data_source == "simulated":
+        return {"note": _SIMULATED}
+    return {"note": _KNOWS_NOTHING} if parser.trained_on == "simulated" else {}
+
+
 def _parse(parser: Parser, videos: Videos, batch_size: int) -> tuple[list[str], dict[str, NDArray[Any]]]:
     """Return names (N,) and arrays (N, ...); of the features no more than a batch is held."""
     names: list[str] = []
@@ -172,6 +174,16 @@ def _table(names: Sequence[str], events: Sequence[Sequence[Event]], modality: st
                 times = f"{event.onset:.10g}\t{event.offset:.10g}"
                 lines.append(f"{name}\t{times}\t{event.name}\t{event.probability:.6g}")
     return "\n".join(lines) + "\n"
+
+
+def _json(head: Mapping[str, Any], names: Sequence[str], events: Sequence[Sequence[Event]]) -> str:
+    """Return the head and the videos, a line each."""
+    lines = (
+        json.dumps({"video_id": name, "events": [event.to_dict() for event in own]}, allow_nan=False)
+        for name, own in zip(names, events, strict=True)
+    )
+    start = json.dumps(head, indent=1, allow_nan=False).removesuffix("\n}")
+    return start + ',\n "videos": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
