@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["hann_periodic", "log_mel", "mel_matrix", "mel_of", "spectrogram"]
+__all__ = ["hann_periodic", "log_mel", "mel_matrix", "mel_of", "slaney_matrix", "spectrogram"]
 
 _FRAMES_AT_ONCE = 4096  # a long sound takes no more memory than these frames do
 
@@ -45,12 +45,33 @@ def mel_matrix(bands: int, fft: int, rate: float, low: float, high: float, linea
         edges = 700.0 * np.expm1(edges / 1127.0)
     else:
         raise ValueError(linear)
-    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    weights: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
+    weights = _triangles(bins, edges)
     weights[0] = 0.0
     weights.flags.writeable = False
     return weights
+
+
+@functools.lru_cache(maxsize=16)
+def slaney_matrix(bands: int, fft: int, rate: float, low: float, high: float) -> NDArray[np.float64]:
+    """Return (fft / 2 + 1, bands): librosa's filters, by Slaney's scale (linear to 1 kHz), each of area 1 Hz.
+
+    Arguments as of :func:`mel_matrix`. CLAP without fusion hears through them (``torchlibrosa``).
+    """
+    step, corner, grow = 200 / 3, 1000.0, np.log(6.4) / 27
+    ends = [f / step if f < corner else corner / step + np.log(f / corner) / grow for f in (low, high)]
+    mels = np.linspace(ends[0], ends[1], bands + 2)
+    above = mels >= corner / step
+    edges = np.where(above, corner * np.exp(grow * np.where(above, mels - corner / step, 0.0)), step * mels)
+    weights = _triangles(np.linspace(0.0, rate / 2, fft // 2 + 1), edges) * (2 / (edges[2:] - edges[:-2]))
+    weights.flags.writeable = False
+    return weights
+
+
+def _triangles(bins: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (bins, bands): triangle b rises from edge b to b + 1, and falls to b + 2."""
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
 
 
 def spectrogram(samples: NDArray[Any], window: int, hop: int, fft: int, power: float = 1.0) -> NDArray[np.float64]:
