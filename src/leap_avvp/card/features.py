@@ -104,9 +104,9 @@ def feature_set(node: Any, where: str = "features") -> FeatureSet:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"{where}.name: expected a short name of letters, digits and _.+-, found {str(name)[:80]!r}")
     if not isinstance(streams, Mapping) or not {"audio", "video_2d"} <= set(streams):
-        found = ", ".join(map(str, streams)) if isinstance(streams, Mapping) else str(streams)
+        named = ", ".join(map(str, streams)) if isinstance(streams, Mapping) else str(streams)
         raise ConfigError(
-            f"{where}.streams: expected audio, video_2d and maybe video_3d, found {found[:80] or 'none'}; "
+            f"{where}.streams: expected audio, video_2d and maybe video_3d, found {named[:80] or 'none'}; "
             "a set with one picture stream calls it video_2d"
         )
     _only(streams, STREAMS, f"{where}.streams")

@@ -53,7 +53,7 @@ def load(path: str | Path) -> Parser:
         parts.card,
         parts.protocol(),
         source=str(file.absolute()),
-        trained_on=_trained_on(trained.config, trained.directory, file),
+        trained_on=trained.data_source or _trained_on(trained.config, trained.directory, file),
         config=trained.config,
         config_hash=config_hash(trained.config),
     )
@@ -72,7 +72,7 @@ def record_beside(file: Path, trained: Mapping[str, Any]) -> RunRecord | None:
 
 
 def _trained_on(config: Mapping[str, Any], directory: Path | None, file: Path) -> str | None:
-    """Return the name of the data that a checkpoint was trained on, as far as it can be known here."""
+    """Return the name of the data that an older checkpoint was trained on, as far as it can be known here."""
     record = record_beside(file, config)
     if record is not None:
         return record.data_source

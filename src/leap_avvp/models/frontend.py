@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from leap_avvp.card import FeatureSet, Stream
 from leap_avvp.card.features import LLP_FEATURES
-from leap_avvp.card.reduce import file_rows, row_weights
-from leap_avvp.errors import DataError
+from leap_avvp.card.reduce import MAP_ROWS, file_rows, row_weights
+from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.llp import NUM_SEGMENTS
 from leap_avvp.models.arguments import check_whole
 
@@ -48,13 +48,19 @@ class Frontend(nn.Module):
         num_segments: T of the data, where no stream tells it by one row a segment.
 
     Raises:
-        ConfigError: a size that is no whole number of at least 1, by its key.
+        ConfigError: a size that is no whole number of at least 1, by its key; 64 segments of CLAP's 64 rows.
     """
 
     def __init__(self, dim: int = 512, features: FeatureSet | None = None, num_segments: int = NUM_SEGMENTS) -> None:
         super().__init__()
         check_whole("frontend.dim", dim)
         self.features = features or LLP_FEATURES
+        for stream in self.features.streams.values():
+            if stream.reduce == "clap_map" and num_segments == MAP_ROWS:
+                raise ConfigError(
+                    f"segments: expected another number than {MAP_ROWS} for the features {self.features.name}: a file of "
+                    f"{stream.name} has as many rows, which could not be told from segments"
+                )
         self.num_segments = num_segments
         self.audio = nn.Linear(self.features.widths["audio"], dim)
         self.video_2d = nn.Linear(self.features.widths["video_2d"], dim)

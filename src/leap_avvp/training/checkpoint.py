@@ -128,6 +128,8 @@ class Trained:
     """Plain, with every name as it is called now."""
     directory: Path | None
     """In which the training was started: relative paths of the config begin there. Older checkpoints do not tell."""
+    data_source: str | None = None
+    """Whose data it was trained on, ``simulated`` for such ones. Older checkpoints do not tell."""
 
 
 def load_checkpoint(path: str | Path) -> tuple[VideoParser, Mapping[str, Any]]:
@@ -158,8 +160,13 @@ def load_trained(path: str | Path) -> Trained:
         check_weights(parts.parser(embedding), state, path)
     parser = parts.parser(embedding)
     load_weights(parser, state, path)
-    directory = stamp.get("directory")
-    return Trained(parser.eval(), config, Path(directory) if isinstance(directory, str) else None)
+    directory, source = stamp.get("directory"), stamp.get("data_source")
+    return Trained(
+        parser.eval(),
+        config,
+        Path(directory) if isinstance(directory, str) else None,
+        source if isinstance(source, str) else None,
+    )
 
 
 def save_atomic(content: Mapping[str, Any], path: Path) -> None:

@@ -109,7 +109,7 @@ def _prepare(job: TrainingJob, standing: Standing) -> tuple[ParsingModule, LLPDa
     fingerprint = data.fingerprint()
     standing.check_data(fingerprint, job.output_dir)
     module.stamp = {"config": dict(job.content), "config_hash": job.config_hash, "version": __version__}
-    module.stamp |= {"data_fingerprint": fingerprint, "directory": str(Path.cwd())}
+    module.stamp |= {"data_fingerprint": fingerprint, "directory": str(Path.cwd()), "data_source": data.source.name}
     return module, data
 
 

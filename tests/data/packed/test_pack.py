@@ -259,7 +259,7 @@ def test_no_space_is_told_before_the_first_byte(root: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("option", ["float16", "nowhere"])
 def test_a_set_that_is_asked_for_must_be_there(root: Path, option: str) -> None:
-    with pytest.raises(DataError, match=r"no packed set at .* makes one"):
+    with pytest.raises(DataError, match=r"expected a packed set at .*, found none; .* makes one"):
         open_folder(root, packed=option)
 
 

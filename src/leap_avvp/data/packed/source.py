@@ -62,7 +62,8 @@ def find_packed(root: str | Path, packed: str | Path = "auto", features: Feature
     folder = set_folder(root, str(packed), features) if packed in PACKED else Path(packed)
     if not (folder / HEADER).is_file():
         raise DataError(
-            f"data.packed={packed}: no packed set at {folder}; `leap-avvp data pack {root}` makes one (--dtype, --out)"
+            f"data.packed: expected a packed set at {folder}, found none; `leap-avvp data pack {root}` makes one "
+            "(--dtype, --out)"
         )
     return folder
 
