@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import io
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ from typing import IO, Any
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.files.atomic import unwritable
 from leap_avvp.files.locks import folder_lock
+from leap_avvp.media.extras import need
 from leap_avvp.media.weights import Hub, Member, Url, Weight, Wheel, cache_folder, weight_named
 
 __all__ = ["Progress", "get"]
@@ -256,14 +256,7 @@ def _snapshot(weight: Weight, hub: Hub, made: Path) -> None:
         ConfigError: ``huggingface_hub`` is not installed.
         DataError: no network, or another model than expected.
     """
-    try:
-        library = importlib.import_module("huggingface_hub")
-        log = importlib.import_module("huggingface_hub.utils.logging")
-    except ImportError as error:
-        raise ConfigError(
-            f"weights {weight.name}: huggingface_hub fetches them, which cannot be imported ({error}); "
-            f"pip install 'leap-avvp[clip]'"
-        ) from error
+    library, log = need("huggingface_hub", "clip"), need("huggingface_hub.utils.logging", "clip")
     # The first name of the weights that the repository has; all would be the same numbers twice.
     for name in hub.weights:
         try:
