@@ -61,6 +61,11 @@ def test_what_a_card_may_leave_out(tmp_path: Path) -> None:
     assert not card.dense
 
 
+def test_names_that_underscores_would_make_alike(tmp_path: Path) -> None:
+    assert read_card(write(tmp_path, {"classes": ["a_b", "a b"]})).display == ("a_b", "a b")
+    assert read_card(write(tmp_path, {"classes": ["$_", "_"]})).display == ("$", "_")
+
+
 def test_features_of_a_file_beside_the_card(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(named_features("uwav").to_dict() | {"name": "mine"}))
     card = read_card(write(tmp_path, OWN | {"features": "mine.yaml"}))

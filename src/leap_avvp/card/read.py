@@ -156,7 +156,9 @@ def _classes(node: Any, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if isinstance(node, Mapping):
         names, shown = list(node), [name if show is None else show for name, show in node.items()]
     elif isinstance(node, list):
-        names, shown = list(node), [name.replace("_", " ") if isinstance(name, str) else name for name in node]
+        names, shown = list(node), [_shown(name) for name in node]
+        if len(set(map(str, shown))) < len(shown):  # "a b" and "a_b"
+            shown = list(names)
     else:
         names, shown = [], []
     if not names:
@@ -175,6 +177,10 @@ def _classes(node: Any, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if twice:
             raise ConfigError(f"{where}: {kind}: expected each once, found {twice[0][:80]!r} twice")
     return tuple(names), tuple(shown)
+
+
+def _shown(name: Any) -> Any:
+    return (name.replace("_", " ").strip() or name) if isinstance(name, str) else name
 
 
 def _files(node: Any, known: tuple[str, ...], where: str) -> dict[str, str]:
