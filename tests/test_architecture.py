@@ -17,7 +17,7 @@ FLOORS: tuple[list[str] | set[str], ...] = (
     {"data", "losses", "metrics", "models"},  # parts: they do not know one another
     ["config"],
     ["scoring", "tracking", "training"],
-    ["released", "inference", "figures", "studies"],
+    ["released", "inference", "figures", "timeline", "studies"],
     ["cli", "__main__"],
 )
 MOST_AT_THE_TOP = 8
