@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leap_avvp.errors import DataError
+from leap_avvp.media.backbones.clap_laion import load_laion
 from leap_avvp.media.mel import mel_matrix, slaney_matrix, spectrogram
 from leap_avvp.media.networks import batched, load_pretrained, load_tokenizer
 from leap_avvp.media.weights import find
@@ -95,22 +96,27 @@ class CLAP:
         device: str | torch.device = "cpu",
         name: str = "clap_htsat_fused",
         batch: int = 10,
+        tokenizer: Path | None = None,
     ) -> None:
         """Load the network.
 
         Args:
-            weights: folder of a ClapModel and its tokenizer, as on the hub; None for ``name``'s in the cache.
+            weights: folder of a ClapModel and its tokenizer, as on the hub, or a file of laion_clap's; None for
+                ``name``'s in the cache.
             device: on which it runs.
             name: see :data:`WEIGHTS`.
             batch: pieces at a time.
+            tokenizer: folder with RoBERTa's; None for that beside the weights, or of laion_clap's, which have none,
+                that of ``clap_htsat_fused`` or ``clap_htsat_unfused`` in the cache. Only texts need it.
 
         Raises:
             ConfigError: transformers is not installed.
             DataError: there are no weights, or they are another network's.
         """
         self.name, self.device, self.batch = name, device, batch
-        self.folder = find(name) if weights is None else weights
-        self.network = load_pretrained("ClapModel", self.folder).to(device)
+        path = find(name) if weights is None else weights
+        self.network = (load_laion(path) if path.is_file() else load_pretrained("ClapModel", path)).to(device)
+        self._tokenizer = tokenizer if tokenizer is not None or path.is_file() else path
         self.fusion = bool(self.network.config.audio_config.enable_fusion)
         self.width = int(self.network.config.projection_dim)
         self.map_width = int(self.network.config.audio_config.hidden_size)
@@ -134,7 +140,7 @@ class CLAP:
         Raises:
             DataError: there is no tokenizer beside the weights.
         """
-        tokens = load_tokenizer(self.folder)(
+        tokens = load_tokenizer(self._tokenizer or _any_tokenizer())(
             list(prompts), padding=True, truncation=True, max_length=_WORDS, return_tensors="pt"
         )
         with torch.inference_mode():
@@ -160,6 +166,14 @@ class CLAP:
     def _not_longer(pictures: Tensor) -> Tensor:
         # transformers' own extractor marks a random piece as longer than 10 s where none is.
         return torch.zeros((len(pictures), 1), dtype=torch.bool, device=pictures.device)
+
+
+def _any_tokenizer() -> Path:
+    """Return a folder of the cache with CLAP's tokenizer, which is the same of all."""
+    try:
+        return find("clap_htsat_unfused")
+    except DataError:
+        return find("clap_htsat_fused")
 
 
 def _unit(found: Any) -> Tensor:
