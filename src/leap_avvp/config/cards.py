@@ -9,7 +9,6 @@ from typing import Any
 from leap_avvp.card import LLP, DataCard, FeatureSet, feature_set
 from leap_avvp.card.dataset import CARD_FILE
 from leap_avvp.card.read import card_from, read_card
-from leap_avvp.data.packed.format import HEADER, read_header
 from leap_avvp.errors import ConfigError
 
 __all__ = ["card_in", "found_card", "same_card", "with_card"]
@@ -27,7 +26,10 @@ def found_card(data: Mapping[str, Any]) -> DataCard | None:
         return read_card(path / CARD_FILE if path.is_dir() else path)
     if root is None:
         return None
-    if (Path(str(root)) / HEADER).is_file():  # a packed set that was taken along alone
+    if (Path(str(root)) / "header.json").is_file():  # a packed set that was taken along alone
+        # Here, not above: it brings torch, which the plan of a study need not wait for.
+        from leap_avvp.data.packed.format import read_header
+
         return read_header(Path(str(root))).data_card()
     path = Path(str(root)) / CARD_FILE
     return read_card(path) if path.is_file() else None
