@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,8 +83,8 @@ class ZeroShot:
     def hear(self, samples: NDArray[np.float32], segments: int, seconds: float, names: Names) -> NDArray[np.float32]:
         """Return (T, C): of the windows centred in a segment the highest score of a class' names.
 
-        Windows are centred every 0.12 s; near the ends they are moved inside the sound. A segment is judged where the sound
-        reaches its middle.
+        Windows are centred every 0.12 s; near the ends they are moved inside the sound. A segment is judged where the
+        sound reaches its middle.
 
         Args:
             samples: (n,) mono in [-1, 1] at 16 kHz from the clip's start; empty where there is no sound.
@@ -96,8 +97,8 @@ class ZeroShot:
         judged = [one for one in range(segments) if (one + 0.5) * seconds <= duration]
         if not judged:
             return scores
-        centres = np.arange(int(segments * seconds / HOP) + 1) * HOP
-        centres = np.sort(np.append(centres, _middles(segments, seconds)))  # one in each segment, however short
+        # The middles too: one in each segment, however short.
+        centres = np.append(np.arange(int(segments * seconds / HOP) + 1) * HOP, _middles(segments, seconds))
         starts = self._starts(centres, len(samples))
         heard, back = np.unique(starts, return_inverse=True)
         every = self._windows(samples, heard)[1][back]  # (windows, 521)
@@ -165,7 +166,7 @@ class ZeroShot:
         rows[there] = self.eye([picture for picture in frames if picture is not None])
         return rows
 
-    def _starts(self, centres: NDArray[np.float64], length: int) -> NDArray[np.int64]:
+    def _starts(self, centres: NDArray[Any], length: int) -> NDArray[np.int64]:
         """Return where windows around these seconds begin, in samples; moved to lie inside the sound."""
         starts = np.round(centres * self.ear.rate).astype(np.int64) - SAMPLES // 2
         return np.clip(starts, 0, max(0, length - SAMPLES))
