@@ -25,7 +25,7 @@ from leap_avvp.media.images import CLIP_NORM, centre_crop, normalise, resize_sho
 from leap_avvp.media.networks import batched, load_pretrained, load_tokenizer
 from leap_avvp.media.weights import find
 
-__all__ = ["CLIP", "LICENCE", "PREPARATIONS", "SOURCE", "WEIGHTS", "crop_picture", "squash_picture"]
+__all__ = ["CLIP", "LICENCE", "PREPARATIONS", "SOURCE", "WEIGHTS", "crop_picture", "squash_picture", "unit"]
 
 SOURCE = "https://huggingface.co/openai/clip-vit-large-patch14, https://huggingface.co/openai/clip-vit-base-patch16"
 LICENCE = "MIT (OpenAI's CLIP), Apache-2.0 (transformers)"
