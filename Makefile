@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-lowest audit lint reproduce-table6 reproduce-all torture bench bench-gpu bench-functions clean
+.PHONY: help setup test test-lowest audit lint reproduce-table6 reproduce-all parse torture bench bench-gpu bench-functions clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -22,6 +22,7 @@ CONSTRAINTS := $(VENV)/constraints.txt
 STATE := $(shell { cat pyproject.toml constraints.txt; echo '$(CURDIR) $(PYTHON) $(TORCH)'; } | cksum | cut -d ' ' -f 1)
 RUNTIME := $(VENV)/.ready-$(STATE)
 DEV := $(VENV)/.ready-dev-$(STATE)
+MEDIA := $(VENV)/.ready-media-$(STATE)
 
 say = @printf '==> %s\n'
 
@@ -63,6 +64,11 @@ reproduce-all: $(RUNTIME) ## every table and one report; reproduce-NAME is any o
 reproduce-%: $(RUNTIME)
 	$(REPRODUCE)
 
+parse: $(MEDIA) ## show what is heard and seen in VIDEO=clip.mp4: a table, and a page (gets two small networks; ARGS="--out DIR")
+	@test -n "$(VIDEO)" || { echo "make: which video? make parse VIDEO=clip.mp4" >&2; exit 2; }
+	@$(BIN)/leap-avvp weights get yamnet efficientnet_lite0
+	@$(BIN)/leap-avvp parse "$(VIDEO)" $(ARGS)
+
 torture: $(DEV) ## kill, fill, corrupt and load, and count: writes the table of docs/reliability.md (under half an hour)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 LEAP_AVVP_TORTURE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal \
 	  -p tests.torture.plugin tests/torture tests/robustness tests/properties tests/end_to_end/test_interruptions.py \
@@ -93,6 +99,11 @@ $(RUNTIME):
 	$(say) "installing leap-avvp and what it runs with (about half a minute)"
 	@$(PIP) --no-build-isolation -e . -c $(CONSTRAINTS)
 	@$(COMPILE)
+	@touch $@
+
+$(MEDIA): $(RUNTIME)
+	$(say) "installing what reads videos"
+	@$(PIP) --no-build-isolation -e '.[media]' -c $(CONSTRAINTS)
 	@touch $@
 
 $(DEV): $(RUNTIME)

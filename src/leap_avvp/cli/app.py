@@ -12,6 +12,7 @@ from leap_avvp.cli import (
     data,
     evaluate,
     export,
+    parse,
     predict,
     reproduce,
     score,
@@ -28,7 +29,10 @@ __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 
 # A new sub-command is a module of the shape of `SubCommand`, and a word here. Help shows them in this order.
 HYDRA_COMMANDS: tuple[HydraCommand, ...] = (train, evaluate)
-COMMANDS: tuple[SubCommand, ...] = (reproduce, data, predict, score, export, convert, wandb_sync, visualize, weights)
+COMMANDS: tuple[SubCommand, ...] = (
+    *(parse, reproduce, data, predict, score, export),
+    *(convert, wandb_sync, visualize, weights),
+)
 
 _DESCRIPTION = """\
 Audio-visual video parsing on LLP with LEAP (Zhou et al., ECCV 2024).
