@@ -30,13 +30,15 @@ _EARLIER = 10.0  # seconds to go back further where the first try came too late
 _BEHIND = 64  # packets behind the end after which none from before it can come any more
 _USUAL_RATE = 25.0  # FFmpeg's own, where a file states none
 # Formats whose times FFmpeg counts up from where it stands, so that after a seek they may be wrong.
-_WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "dts", "h264", "hevc", "mpegvideo", "m4v", "vc1", "gif", "apng"}
+_COUNTED = {"mp3", "aac", "ac3", "eac3", "dts", "h264", "hevc", "mpegvideo", "m4v", "vc1", "gif", "apng"}
+# Formats that say when a packet is decoded, not when its picture is shown: what FFmpeg makes up for that is no order.
+_IN_ORDER = {"avi"}
 
 
 def seeks(source: Opened, start: float) -> list[float | None]:
     """Return where to begin reading for a stretch that begins at ``start``, to try in turn; None: at the beginning."""
     names = set(source.container.format.name.split(","))
-    if start <= _NEAR or names & _WITHOUT_CLOCK or source.container.format.name.endswith("_pipe"):
+    if start <= _NEAR or names & _COUNTED or source.container.format.name.endswith("_pipe"):
         return [None]
     return [start, *([start - _EARLIER] if start > _EARLIER + _NEAR else []), None]
 
@@ -55,7 +57,7 @@ class Reel:
     fps: float
     """Pictures a second that the file states."""
     _ticks: array[int]  # (n,) the times as the file has them
-    _timed: bool  # False: the file tells no times, and the n-th picture that is decoded is the n-th
+    _timed: bool  # False: packets do not say when their picture is shown; the n-th that is decoded is the n-th
     _tries: tuple[float | None, ...]
 
     def __len__(self) -> int:
@@ -173,7 +175,7 @@ def _read(source: Opened, stream: VideoStream, clip: Clip, tries: list[float | N
     start = int((zero + EARLY) / base)
     stop = math.inf if clip.end is None else (clip.end + source.origin - EARLY) / float(base)
     found = _collect(source, stream, stop, max(1, round(1 / (rate * base))))
-    if not found.shown or (place is not None and (found.key > start or not found.timed)):
+    if not found.shown or (place is not None and (found.key > start or not found.dated)):
         return None
     found.shown.sort()
     ticks = np.array([tick for tick, _ in found.shown], np.int64)
@@ -198,18 +200,22 @@ class _Found:
 
     shown: list[tuple[int, int]] = dataclasses.field(default_factory=list)  # when and how long, as they lie in the file
     timed: bool = False  # packets say when their pictures are shown
+    dated: bool = False  # or at least when they are decoded
     more: bool = False  # pictures follow behind the clip
     key: float = math.inf  # the first picture that needs no other
 
 
 def _collect(source: Opened, stream: VideoStream, stop: float, usual: int) -> _Found:
     found, tick, behind = _Found(), -usual, 0
+    in_order = source.container.format.name in _IN_ORDER
     for packet in source.packets(stream):
-        if packet.is_discard or (found.timed and packet.pts is None):  # cut away by an edit list; or it tells no time
+        pts = None if in_order else packet.pts
+        if packet.is_discard or (found.timed and pts is None):  # cut away by an edit list; or it tells no time
             continue
-        if packet.pts is not None and not found.timed:
+        if pts is not None and not found.timed:
             found.timed, found.shown = True, []
-        tick = next((tick for tick in (packet.pts, packet.dts) if tick is not None), tick + usual)
+        found.dated = found.dated or pts is not None or packet.dts is not None
+        tick = next((tick for tick in (pts, packet.dts) if tick is not None), tick + usual)
         if packet.is_keyframe:
             found.key = min(found.key, tick)
         if tick < stop:

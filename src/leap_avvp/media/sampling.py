@@ -115,9 +115,9 @@ def constant_rate_copies(
             now = round(behind)
             if ahead > _FAR:
                 before = min(round(ahead - 0.6), now)
-        repeats = [before, *repeats[:2]]
         if now > _TOO_MANY:
             continue
+        repeats = [before, *repeats[:2]]
         copies[max(index - 1, 0)] += before
         copies[index] += now - before
         written += now
