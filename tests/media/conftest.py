@@ -135,8 +135,8 @@ def _sound_packets(
     context.open()
     size = context.frame_size or 1024
     for begin in range(0, len(sound), size):
-        part = np.ascontiguousarray(sound[begin : begin + size].T)
-        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=LAYOUTS[sound.shape[1]])
+        part = np.ascontiguousarray(sound[begin : begin + size]).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(part, format="flt", layout=LAYOUTS[sound.shape[1]])
         frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
         later = gap[1] if gap is not None and begin / rate >= gap[0] else 0.0
         frame.pts = begin + round((start + later) * rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ from leap_avvp.errors import ConfigError
 from leap_avvp.media.extras import need
 from leap_avvp.media.opening import Clip, Opened, check_sound, opened, pyav
 from leap_avvp.media.reel import seeks
+from leap_avvp.media.samples import Floats
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
 
 __all__ = ["AudioBlocks", "audio_blocks", "read_audio", "sound_spans"]
@@ -26,7 +27,6 @@ _LOST = 0.005  # the same behind a piece that could not be decoded
 _SECOND = 1.0  # silence is put in, and sound resampled, in pieces of about this
 _BEYOND = 60.0  # seconds behind the end that a file states at which a time is not believed
 _LONGEST_GAP = 6 * 3600.0
-_SCALES = {"u1": 2.0**-7, "i2": 2.0**-15, "i4": 2.0**-31}
 _Samples = NDArray[np.float32]
 _Spans = list[tuple[float, float]]
 
@@ -191,8 +191,7 @@ def _decoded(source: Opened, stream: AudioStream, clip: Clip) -> Iterator[_Piece
     zero = clip.start + source.origin
     stated = source.container.duration
     latest = _LONGEST_GAP if stated is None or stated <= 0 else stated / 1e6 + _BEYOND
-    plain: Any = None
-    lost = False
+    floats, lost = Floats(), False
     packets: Iterator[Any] = itertools.chain(source.packets(stream), [None])
     for packet in packets:
         try:
@@ -208,63 +207,61 @@ def _decoded(source: Opened, stream: AudioStream, clip: Clip) -> Iterator[_Piece
             time = None if frame.pts is None or base is None else float(frame.pts * base) - zero
             if time is not None and time + clip.start > latest:
                 time = None
-            parts = [frame]
-            if frame.format.name not in av.audio.frame.format_dtypes:
-                plain = plain or av.AudioResampler(format="fltp")
-                parts = plain.resample(frame)
-            for part in parts:
-                yield time, frame.sample_rate, _floats(part), lost
-                time, lost = None, False
-
-
-def _floats(frame: AudioFrame) -> _Samples:
-    """Return (n, channels) float32; whole numbers are divided, to below 1; what is no number is silence."""
-    raw = frame.to_ndarray()
-    samples = raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
-    scale = _SCALES.get(raw.dtype.str[1:])
-    if scale is None:
-        found = samples.astype(np.float32)
-        return found if np.isfinite(found).all() else np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
-    shifted = samples.astype(np.float32) - (128 if raw.dtype == np.uint8 else 0)
-    return np.asarray(shifted * np.float32(scale), np.float32)
+            yield time, frame.sample_rate, floats(frame), lost
+            lost = False
 
 
 def _laid(pieces: Iterator[_Piece], clip: Clip, mono: bool, spans: _Spans) -> Iterator[tuple[int, _Samples]]:
     """Lay pieces one behind the other from the clip's start on: cut what lies before it, fill gaps, drop overlaps."""
-    length = None if clip.end is None else clip.end - clip.start
-    done, channels = 0.0, 0  # seconds laid
+    length = math.inf if clip.end is None else clip.end - clip.start
+    place, channels = _Place(), 0
     started, after = False, -clip.start  # `after`: where the piece before ended by its own clock
     for time, rate, samples, lost in pieces:
+        place.at(rate)
         begin = after if time is None else time
-        if started and abs(begin - done) < (_LOST if lost else _DRIFT):
-            begin = done
+        if started and abs(begin - place.seconds) < (_LOST if lost else _DRIFT):
+            begin = place.seconds
         after = begin + len(samples) / rate
+        skip = round((place.seconds - begin) * rate)
+        if begin >= length:
+            return
+        if skip >= len(samples):
+            continue
         part = samples.mean(axis=1, keepdims=True, dtype=np.float32) if mono else samples
         channels = channels or part.shape[1]
-        part = _widened(part, channels)
-        skip = round((done - begin) * rate)
-        if skip >= len(part):
-            continue
-        if length is not None and begin >= length:
-            return
-        for count in _silences(begin - done if skip < 0 else 0.0, rate):
+        for count in _silences(-skip, rate):
             yield rate, np.zeros((count, channels), np.float32)
-            done += count / rate
-        part = part[max(0, skip) :]
-        if length is not None:
-            part = part[: max(0, round((length - done) * rate))]
+            place.samples += count
+        part = _widened(part, channels)[max(0, skip) :]
+        if length < math.inf:
+            part = part[: max(0, round((length - place.seconds) * rate))]
         if not len(part):
             return
         yield rate, part
-        _note(spans, done, done + len(part) / rate)
-        done += len(part) / rate
+        begin = place.seconds
+        place.samples += len(part)
+        _note(spans, begin, place.seconds)
         started = True
-        if length is not None and done >= length:
-            return
 
 
-def _silences(seconds: float, rate: int) -> Iterator[int]:
-    left = round(seconds * rate)
+class _Place:
+    """How far the samples reach, without the rounding that sums of seconds gather."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self._rate, self._before = 1, 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._before + self.samples / self._rate
+
+    def at(self, rate: int) -> None:
+        """Count on at a rate."""
+        if rate != self._rate:
+            self._before, self.samples, self._rate = self.seconds, 0, rate
+
+
+def _silences(left: int, rate: int) -> Iterator[int]:
     while left > 0:
         count = min(left, round(_SECOND * rate))
         yield count
