@@ -115,6 +115,17 @@ def test_moviepy_takes_the_nearest_samples() -> None:
     assert places.dtype == np.float32
 
 
+def test_moviepys_buffer_is_a_sample_late_after_each_refill() -> None:
+    count = 10 * 44_100
+    # Two slow ramps tell 441,000 places apart in 16 bits.
+    coarse, fine = (np.round(as_moviepy(part / 32768) * 32768) for part in np.divmod(np.arange(count), 1000))
+    late = 44_100 / 16_000 * np.arange(160_000) - (1000 * coarse + fine)  # but for half a sample
+    by_block = np.round(np.median(late.reshape(-1, 500), axis=1))
+    assert np.unique(by_block).tolist() == [0, 1, 2, 3]
+    changes = np.flatnonzero(np.diff(by_block) == 1)
+    np.testing.assert_allclose(changes * 500 / 16_000, [4.5, 6.7, 9.0], atol=0.15)
+
+
 def test_what_is_above_8_khz_folds_down() -> None:
     seconds = np.arange(44_100) / 44_100
     found = as_moviepy(0.5 * np.sin(2 * np.pi * 11_000 * seconds))
