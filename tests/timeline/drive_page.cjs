@@ -1,5 +1,5 @@
 // Opens pages in headless Chromium, does what a reader does, and prints what there is to see: facts, no judgement.
-// node drive_page.cjs PLAYWRIGHT_CORE CHROMIUM FOLDER: FOLDER holds page.html, gone.html, embedded.html and long.html.
+// node drive_page.cjs PLAYWRIGHT_CORE CHROMIUM FOLDER: FOLDER holds page.html, gone.html, embedded.html, stretch.html, long.html.
 "use strict";
 const path = require("path");
 const { pathToFileURL } = require("url");
@@ -83,7 +83,7 @@ async function reader() {
   found.live = await page.locator("#live").textContent();
 
   await page.keyboard.press(" ");
-  await page.waitForFunction(() => document.getElementById("clock").textContent === "0:01", null, WAIT);
+  await page.waitForFunction(() => document.getElementById("clock").textContent !== "0:00", null, WAIT);
   found.playing = { ...(await state(page)), button: await page.locator("#play").textContent() };
   await page.keyboard.press(" ");
   await stopped(page);
@@ -182,6 +182,18 @@ async function without() {
   await settled(embedded, 2);
   found.embedded = await state(embedded);
   await embedded.context().close();
+
+  const stretch = await open("stretch.html");
+  await settled(stretch, 1);
+  found.stretch = { start: await state(stretch) };
+  await click(stretch, 0, 1);
+  await settled(stretch, 2);
+  found.stretch.clicked = await state(stretch);
+  await stretch.keyboard.press(" ");
+  await stretch.waitForFunction(() => document.getElementById("video").currentTime >= 3, null, WAIT);
+  await stopped(stretch);
+  found.stretch.end = await state(stretch);
+  await stretch.context().close();
   return found;
 }
 

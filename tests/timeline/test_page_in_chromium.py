@@ -64,6 +64,8 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     write_page(timeline, folder / "page.html")
     write_page(timeline, folder / "embedded.html", embed=True)
     write_page(dataclasses.replace(timeline, video=folder / "gone.webm"), folder / "gone.html")
+    parts = {key: getattr(timeline, key)[1:3] for key in ("audio", "visual", "audio_on", "visual_on")}
+    write_page(dataclasses.replace(timeline, start=1.0, duration=2.0, **parts), folder / "stretch.html")
     waves = 0.5 + 0.5 * np.sin(np.arange(7200)[:, None] / np.arange(5, 30)[None]).astype(np.float32)
     many = tuple(f"class {number}" for number in range(25))
     write_page(
@@ -175,6 +177,14 @@ def test_a_video_can_be_chosen_by_hand_or_lie_in_the_page(facts) -> None:
     assert facts["without"]["chosen"]["video"]
     assert facts["without"]["chosen"]["time"] == pytest.approx(3, abs=0.01)
     assert facts["without"]["embedded"]["time"] == pytest.approx(2, abs=0.01)
+
+
+def test_a_stretch_of_a_file_begins_and_ends_where_it_does(facts) -> None:
+    stretch = facts["without"]["stretch"]
+    assert (stretch["start"]["time"], stretch["start"]["clock"]) == (pytest.approx(1, abs=0.01), "0:00")
+    assert (stretch["clicked"]["time"], stretch["clicked"]["clock"]) == (pytest.approx(2, abs=0.01), "0:01")
+    assert 3 <= stretch["end"]["time"] < 5.9  # the file has six seconds
+    assert stretch["end"]["clock"] == "0:02"
 
 
 def test_two_hours_on_a_phone(facts) -> None:

@@ -84,6 +84,7 @@ def test_a_trained_model_needs_no_caution(make) -> None:
         ({"display": ("Dog",)}, r"\(10, 3\)"),
         ({"seconds": 0.0}, "0.0 a segment"),
         ({"duration": math.nan}, "nan"),
+        ({"start": -1.0}, "from -1.0"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(make, change, found) -> None:

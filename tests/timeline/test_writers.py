@@ -66,6 +66,11 @@ def test_subtitles_are_cues_of_what_goes_on(make, tmp_path: Path) -> None:
     ]
 
 
+def test_subtitles_of_a_stretch_are_those_of_its_file(make, tmp_path: Path) -> None:
+    write_vtt(make(start=60.5), tmp_path / "timeline.vtt")
+    assert "\n00:01:00.500 --> 00:01:01.500\nheard: Dog\n" in (tmp_path / "timeline.vtt").read_text()
+
+
 def test_names_are_escaped_in_subtitles_and_silence_has_no_cue(make_long, tmp_path: Path) -> None:
     audio = np.zeros((5000, 1), np.float32)
     audio[4000] = 1

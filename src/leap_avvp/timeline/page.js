@@ -118,7 +118,7 @@
     moveTo(target, exact === undefined ? target * seconds : exact);
     if (usable) {
       pending = true;
-      video.currentTime = time;
+      video.currentTime = data.start + time;
     }
     reveal();
   }
@@ -126,7 +126,8 @@
   function sync() { // from the video
     if (!usable || (pending && video.paused)) return;
     const before = (time / seconds) * px - scroller.scrollLeft, width = room();
-    const now = Math.min(video.currentTime, segments * seconds);
+    const now = bounded(video.currentTime - data.start, 0, segments * seconds);
+    if (time < data.end - data.start && video.currentTime >= data.end && data.end < video.duration - 0.5) video.pause();
     moveTo(bounded(Math.floor(now / seconds + 1e-3), 0, segments - 1), now);
     // Whoever looks elsewhere in the timeline is left there.
     if (before >= 0 && before <= width && (time / seconds) * px - scroller.scrollLeft > width) reveal(0.1);
@@ -140,8 +141,9 @@
 
   function playOrPause() {
     if (!usable) { $("live").textContent = "There is no video to play."; return; }
-    if (video.paused) video.play().catch(() => {});
-    else video.pause();
+    if (!video.paused) { video.pause(); return; }
+    if (video.currentTime < data.start || video.currentTime >= data.end) video.currentTime = data.start;
+    video.play().catch(() => {});
   }
 
   function choose(place_) {
@@ -300,7 +302,7 @@
     video.hidden = false;
     $("missing").hidden = true;
     usable = true;
-    video.currentTime = time;
+    video.currentTime = data.start + time;
     state();
   });
   for (const name of ["timeupdate", "seeked"]) {
@@ -320,5 +322,6 @@
   say();
   state();
   scale(Math.max(room() / segments, coarse ? 14 : 6));
+  if (data.start > 0 && usable) seek(0); // a stretch of the file
   new ResizeObserver(resize).observe(scroller);
 })();

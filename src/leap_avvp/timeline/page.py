@@ -73,6 +73,8 @@ def page(timeline: Timeline, folder: str | Path, embed: bool = False) -> str:
         "seconds": timeline.seconds,
         "segments": timeline.segments,
         "digits": _digits(timeline.seconds),
+        "start": timeline.start,
+        "end": timeline.start + timeline.duration,
         "rows": [
             {"v": _values(timeline.probability(how)[:, index]), "on": _events(timeline.on(how)[:, index])}
             for index, how in rows

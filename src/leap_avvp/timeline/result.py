@@ -87,13 +87,16 @@ class Timeline:
     """The file; None where there is none to play."""
     notes: tuple[str, ...] = ()
     """What else must be known, a sentence each: ``no sound: nothing was judged by ear``."""
+    start: float = 0.0
+    """Second of the file at which the timeline begins, where that is a stretch of it; other times count from there."""
 
     def __post_init__(self) -> None:
         shape = self.audio.shape
         if len(shape) != 2 or shape[0] < 1 or shape[1] != len(self.classes) or len(self.display) != len(self.classes):
             raise self._error(f"(segments, {len(self.classes)} classes) in audio", str(shape))
-        if not (math.isfinite(self.seconds) and self.seconds > 0 and math.isfinite(self.duration)):
-            raise self._error("finite seconds", f"{self.seconds} a segment and {self.duration}")
+        times = (self.seconds, self.duration, self.start)
+        if not (all(map(math.isfinite, times)) and self.seconds > 0 and self.start >= 0):
+            raise self._error("finite seconds", f"{self.seconds} a segment, {self.duration} from {self.start}")
         odd = [name for name in (*self.classes, *self.display) if not name.strip() or _NO_CLASS.search(name)]
         odd += [name for name in self.classes if self.classes.count(name) > 1]
         if odd:
@@ -218,6 +221,7 @@ class Timeline:
             "format": FORMAT,
             "name": printable(self.name),
             "video": None if self.video is None else printable(self.video.name),
+            "start": round(self.start, 6),
             "duration": round(self.duration, 6),
             "seconds": self.seconds,
             "segments": self.segments,

@@ -61,7 +61,7 @@ def write_timeline(timeline: Timeline, path: str | Path) -> None:
 
 
 def write_vtt(timeline: Timeline, path: str | Path) -> None:
-    """Write subtitles (WebVTT): a cue for each stretch in which the same events go on.
+    """Write subtitles (WebVTT) of the video file: a cue for each stretch in which the same events go on.
 
     Raises:
         DataError: the file cannot be written.
@@ -133,7 +133,7 @@ def _json(content: Any, depth: int = 0) -> str:
 
 
 def _cues(timeline: Timeline) -> Iterator[tuple[float, float, str]]:
-    """Yield begin and end in seconds, and the text, of each stretch with events."""
+    """Yield begin and end in seconds of the file, and the text, of each stretch with events."""
     on = np.concatenate([timeline.on(modality) for modality in MODALITIES], axis=1)  # (T, 2C)
     changes = np.flatnonzero((on[1:] != on[:-1]).any(axis=1)) + 1
     edges = [0, *changes.tolist(), timeline.segments]
@@ -144,7 +144,7 @@ def _cues(timeline: Timeline) -> Iterator[tuple[float, float, str]]:
             if names:
                 said.append(f"{VERBS[modality]}: {', '.join(map(_cue_text, names))}")
         if said:
-            yield timeline.time(start), timeline.time(end), " | ".join(said)
+            yield timeline.start + timeline.time(start), timeline.start + timeline.time(end), " | ".join(said)
 
 
 def _cue_text(text: str) -> str:
