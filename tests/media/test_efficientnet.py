@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ from torch.nn import functional as F
 
 from leap_avvp.errors import DataError
 from leap_avvp.media.backbones.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Network, shrink
+from leap_avvp.media.names import imagenet_names
 from tests.media.pretrained import needs
+
+FARM = Path("/usr/share/gcompris-qt/rcc/explore_farm_animals.rcc")
 
 # kernel, stride, expansion, channels: EfficientNet-B0's sixteen blocks (Tan and Le, 2019, Table 1).
 BLOCKS = [
@@ -159,3 +164,20 @@ def test_the_published_weights_are_taken_whole_and_know_an_empty_picture_from_no
     assert embedded.max() <= 6
     assert np.abs(embedded[0] - embedded[1]).max() > 1
     assert probabilities[0].max() < 0.5
+
+
+@needs("efficientnet_lite0")
+@pytest.mark.skipif(not FARM.is_file(), reason=f"Debian's gcompris-qt-data is not installed ({FARM})")
+def test_real_photographs_are_named() -> None:
+    content, network, named = FARM.read_bytes(), EfficientNetLite0(), {}
+    for found in re.finditer(rb"RIFF(....)WEBP", content, flags=re.DOTALL):  # as they lie in Qt's resource file
+        size = int.from_bytes(found[1], "little") + 8
+        picture = Image.open(io.BytesIO(content[found.start() : found.start() + size])).convert("RGB")
+        if min(picture.size) < 224:
+            continue
+        (row,) = network.see([shrink(np.asarray(picture))])[1]
+        named[imagenet_names()[int(row.argmax())]] = float(row.max())
+    assert named["hen"] > 0.8
+    assert named["German shepherd"] > 0.8
+    assert named["goose"] > 0.8
+    assert {"Egyptian cat", "tabby", "tiger cat"} & set(named)
