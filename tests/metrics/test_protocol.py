@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from leap_avvp.config import compose_job
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.metrics import Protocol
 from leap_avvp.types import ParserOutput
@@ -132,3 +135,63 @@ def test_a_probability_of_another_shape_is_named(out: dict[str, Tensor]) -> None
         Protocol().apply(out | {"video_prob": out["video_prob"][:, :1]})
     with pytest.raises(DataError, match=r"segment_visual_prob: .*videos, segments, classes.* found shape \(2, 3\)"):
         Protocol().apply(out | {"segment_visual_prob": out["segment_visual_prob"][0]})
+
+
+# The programs' own evaluation functions: `../shared/parity/README-peers.md`
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "parity" / "reference_s0" / "protocols.npz"
+# CMPAE's visual thresholds, one a class, come with the file.
+RELEASED = {
+    "union": Protocol(),
+    "union_strict": Protocol(strict=True),
+    "per_modality": Protocol(filter="per_modality"),
+    "mixed": Protocol(filter="mixed"),
+    "coleaf": Protocol(filter="per_modality", segment_threshold=0.25, video_threshold=0.52),
+    "nrep": Protocol(filter="per_modality", segment_threshold=0.25, video_threshold=0.45),
+    "cmpae": Protocol(filter="per_modality", segment_threshold=0.25, video_threshold_audio=0.45),
+}
+
+
+@pytest.mark.skipif(not GOLDEN.is_file(), reason=f"the released programs' predictions are not at {GOLDEN}")
+@pytest.mark.parametrize("name", RELEASED)
+def test_predictions_are_those_of_the_released_programs(name: str) -> None:
+    with np.load(GOLDEN) as golden:
+        out = {key: torch.from_numpy(golden[key]) for key in golden.files if key.endswith("_prob")}
+        protocol = RELEASED[name]
+        if name == "cmpae":
+            thresholds = tuple(golden["cmpae_visual_thresholds"].tolist())
+            protocol = dataclasses.replace(protocol, video_threshold_visual=thresholds)
+        for modality, said in zip(("audio", "visual"), protocol.apply(out), strict=True):
+            np.testing.assert_array_equal(said.numpy(), golden[f"{name}_{modality}"], err_msg=modality)
+
+
+@pytest.mark.parametrize("name", ["union", "mixed", "per_modality", "strict", "coleaf", "nrep", "none"])
+def test_every_option_of_the_group_is_one_of_them(name: str) -> None:
+    protocol = compose_job([f"protocol={name}"]).parts.protocol()
+    assert protocol == (RELEASED | {"strict": Protocol(strict=True), "none": Protocol(filter="none")})[name]
+
+
+def test_a_threshold_for_each_class(out: dict[str, Tensor]) -> None:
+    by_class = Protocol(segment_threshold_audio=(0.95, 0.5, 0.1), video_threshold=[0.5, 0.6, 0.3])  # type: ignore[arg-type]
+    assert applied(by_class, out) == [[[0, 0, 1], [0, 0, 1]], [[1, 0, 0], [0, 0, 1]]]
+    assert by_class.name == (
+        "filter=union, audio segment>=(0.1 to 0.95 by class), visual segment>=0.5, video>=(0.3 to 0.6 by class), "
+        "event IoU>=0.5"
+    )
+    with pytest.raises(DataError, match="expected a threshold for each of 3 classes, found 2"):
+        Protocol(video_threshold=(0.5, 0.5)).apply(out)
+    with pytest.raises(ConfigError, match=r"protocol.video_threshold\[1\]: expected a number from 0 to 1, found 2"):
+        Protocol(video_threshold=(0.5, 2.0))
+    with pytest.raises(ConfigError, match=r"protocol\.video_threshold: expected a number for each class, found none"):
+        Protocol(video_threshold=())
+
+
+def test_strict_asks_for_more(out: dict[str, Tensor]) -> None:
+    assert applied(Protocol(strict=True), out) == [[[1, 0, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 0]]]
+    assert Protocol(strict=True).name == "filter=union, segment>0.5, video>0.5, event IoU>=0.5"
+    with pytest.raises(ConfigError, match=r"protocol\.strict: expected true or false, found 1"):
+        Protocol(strict=1)  # type: ignore[arg-type]
+
+
+def test_a_note_stands_with_every_number() -> None:
+    assert Protocol(note="thresholds tuned on dense labels").name.endswith("IoU>=0.5, thresholds tuned on dense labels")

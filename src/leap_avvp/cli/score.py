@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument(
         "--filter",
-        choices=("none", "union", "per_modality"),
+        choices=("none", "union", "per_modality", "mixed"),
         default="none",
         help="keep a segment only where the file's video-level prediction holds the event (default: none, as given)",
     )

@@ -213,11 +213,9 @@ def _split_of(run: Run, video_ids: Sequence[str]) -> str:
 
 def _parse(run: Run, split: str, rows: Sequence[int]) -> Iterator[Parsing]:
     dataset = run.data.dataset(split)
-    thresholds = {
-        "audio": run.protocol.segment_threshold_audio,
-        "visual": run.protocol.segment_threshold_visual,
-    }
-    threshold = {name: run.protocol.segment_threshold if own is None else own for name, own in thresholds.items()}
+    thresholds = {name: run.protocol.threshold("segment", name) for name in MODALITIES}
+    # One for each class has no place on a scale of all.
+    threshold = {name: value for name, value in thresholds.items() if isinstance(value, float)}
     for start in range(0, len(rows), _CHUNK):
         batch = dataset[list(rows[start : start + _CHUNK])]
         with torch.inference_mode():

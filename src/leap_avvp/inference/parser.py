@@ -172,7 +172,7 @@ class Parser:
                     f"videos of a batch: {shown}{more}; the weights hold NaN or the features are out of range"
                 )
             audio, visual = self.protocol.apply(out)
-            grids = {"audio": audio, "visual": visual, "video": out.video_prob >= self.protocol.video_threshold}
+            grids = {"audio": audio, "visual": visual, "video": self.protocol.video(out)}
             said = {name: tensor.cpu().numpy() for name, tensor in grids.items()}
             return said | {name: out[name].float().cpu().numpy() for name in PROBABILITIES}
 

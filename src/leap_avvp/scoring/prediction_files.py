@@ -128,14 +128,14 @@ def _plain(name: str) -> str:
 
 def _wanted(path: Path, names: set[str], filter: str) -> tuple[str, ...]:
     extra: tuple[str, ...] = ()
-    if filter == "per_modality" or (filter == "union" and "video" not in names):
+    if filter == "per_modality" or (filter in ("union", "mixed") and "video" not in names):
         extra = ("video_audio", "video_visual")
-    elif filter == "union":
-        extra = ("video",)
+    elif filter in ("union", "mixed"):
+        extra = ("video",) if filter == "union" else ("video", "video_visual")
     wanted = ("video_id", "audio", "visual", *extra)
     missing = [name for name in wanted if name not in names]
     if missing:
-        instead = " (or video)" if filter == "union" and extra[-1] in missing else ""
+        instead = " (or video)" if filter in ("union", "mixed") and "video_audio" in missing else ""
         needed = f" for filter={filter}" if set(missing) <= set(extra) else ""
         raise DataError(
             f"{path}: expected the arrays {', '.join(wanted)}{instead}{needed}, found "

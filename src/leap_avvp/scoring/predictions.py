@@ -19,7 +19,7 @@ from leap_avvp.data.annotations import SplitAnnotations, find_annotations, read_
 from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.errors import DataError, check_choice
 from leap_avvp.metrics import ParsingMetrics
-from leap_avvp.metrics.protocol import FILTERS
+from leap_avvp.metrics.protocol import FILTERS, filtering
 from leap_avvp.scoring.prediction_files import boolean, names_of, read_arrays, read_predictions, write_predictions
 from leap_avvp.scoring.report import score_table
 
@@ -79,7 +79,8 @@ def score_predictions(
         split: ``val`` or ``test``.
         filter: ``none`` takes the segments as given; ``union`` keeps those of a class only where ``video`` holds it (or
             ``video_audio`` or ``video_visual``, without that array); ``per_modality`` keeps audio segments only where
-            ``video_audio`` holds the class, and visual ones where ``video_visual`` does.
+            ``video_audio`` holds the class, and visual ones where ``video_visual`` does; ``mixed`` audio as ``union``,
+            and visual as ``per_modality``.
         allow_missing: score the videos that are there, instead of stopping when some are not.
         link_store: a trusted folder that the CSV files may be links into.
         card: the data card, or its file; None for ``dataset.yaml`` in the folder of the annotations or in the one
@@ -134,11 +135,12 @@ def _filtered(said: Mapping[str, NDArray[np.bool_]], filter: str) -> dict[str, N
     kept = {}
     for modality in ("audio", "visual"):
         kept[modality] = said[modality]
-        if filter == "per_modality":
-            kept[modality] = said[modality] & said[f"video_{modality}"][:, None, :]
-        elif filter == "union":
+        name = filtering(filter, modality)
+        if name == "video_prob":
             union = said["video"] if "video" in said else said["video_audio"] | said["video_visual"]
             kept[modality] = said[modality] & union[:, None, :]
+        elif name is not None:
+            kept[modality] = said[modality] & said[f"video_{modality}"][:, None, :]
     return kept
 
 

@@ -166,7 +166,7 @@ class ParsingModule(lightning.LightningModule):
                 "video_id": batch["video_id"],
                 "audio": audio.cpu().numpy(),
                 "visual": visual.cpu().numpy(),
-                "video": (out.video_prob >= self.protocol.video_threshold).cpu().numpy(),
+                "video": self.protocol.video(out).cpu().numpy(),
             }
         )
 
@@ -185,7 +185,7 @@ class ParsingModule(lightning.LightningModule):
         tensors = {
             "audio": audio,
             "visual": visual,
-            "video": out.video_prob >= self.protocol.video_threshold,
+            "video": self.protocol.video(out),
             **{name: out[name] for name in ("segment_audio_prob", "segment_visual_prob", "video_prob")},
         }
         return {"video_id": batch["video_id"], **{name: value.cpu() for name, value in tensors.items()}}
