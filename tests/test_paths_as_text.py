@@ -33,7 +33,7 @@ from leap_avvp.training.checkpoint import load_checkpoint, read_checkpoint
 
 PUBLIC = (
     *("data", "data.annotations", "data.folder", "data.packed", "data.simulate", "models", "metrics", "released"),
-    *("card", "config", "training", "inference", "studies"),
+    *("card", "config", "training", "inference", "timeline", "studies"),
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from leap_avvp.media.names import Names
     from leap_avvp.media.zero_shot import ZeroShot
 
-__all__ = ["MODEL", "parse_zero_shot", "segments_in", "stretch_of"]
+__all__ = ["MODEL", "parse_zero_shot", "segments_in", "stretch_of", "weight_facts"]
 
 MODEL = "zero-shot: YAMNet and EfficientNet-Lite0"
 _CHUNK, _MARGIN = 60.0, 3.0  # seconds of sound at once, and around them
@@ -89,6 +89,7 @@ def parse_zero_shot(
             **weight_facts("yamnet", "efficientnet_lite0"),
         },
         video=clip.path,
+        start=clip.start,
         notes=tuple(notes),
     )
 
