@@ -249,7 +249,7 @@ def weight_named(name: str) -> Weight:
 
 def weights_of(feature_set: str) -> list[str]:
     """Return the names of the weights that a feature set of ``conf/features/`` uses; none of an unknown set."""
-    return [weight.name for weight in _ALL if feature_set in weight.used_by]
+    return [weight.name for weight in WEIGHTS.values() if feature_set in weight.used_by]
 
 
 def find(name: str) -> Path:
