@@ -133,6 +133,9 @@ def load_tokenizer(folder: Path) -> Any:
         ConfigError: transformers is not installed.
         DataError: there is none.
     """
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        # Without its files transformers makes one that knows no words.
+        raise DataError(f"{folder}: expected a tokenizer (tokenizer.json, or vocab.json and merges.txt), found none")
     try:
         return _transformers().AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except ConfigError:

@@ -78,9 +78,15 @@ def load_laion(path: Path) -> Any:
         elif new is not None:
             laid[new] = value
     fusion = any(".mel_conv2d." in name for name in laid)
+    words = laid.get("text_model.embeddings.word_embeddings.weight", torch.zeros(0))
+    layers = [int(found[1]) for name in laid if (found := re.match(r"text_model\.encoder\.layer\.(\d{1,2})\.", name))]
     config = transformers.ClapConfig(
         audio_config={"enable_fusion": fusion, "fusion_type": "aff_2d" if fusion else None},
-        text_config={"layer_norm_eps": 1e-5},  # RoBERTa's
+        text_config={
+            "layer_norm_eps": 1e-5,
+            "vocab_size": max(3, len(words)),
+            "num_hidden_layers": max(layers, default=0) + 1,
+        },
     )
     model = transformers.ClapModel(config)
     try:
