@@ -45,7 +45,8 @@ def number_of(picture: NDArray[np.uint8] | None) -> int | None:
         return None
     edges = np.linspace(0, picture.shape[1], BITS + 1).astype(int)
     middle = picture[picture.shape[0] // 4 : -(picture.shape[0] // 4) or None]
-    return sum(1 << bit for bit in range(BITS) if middle[:, edges[bit] : edges[bit + 1]].mean() > 128)
+    bars = [middle[:, edges[bit] : max(edges[bit + 1], edges[bit] + 1)] for bit in range(BITS)]
+    return sum(1 << bit for bit, bar in enumerate(bars) if bar.size and bar.mean() > 128)
 
 
 def tone(seconds: float, rate: int, channels: int = 1, pitch: float = 440.0) -> NDArray[np.float32]:

@@ -35,6 +35,8 @@ __all__ = [
 
 # Formats whose head states how long they are; of others FFmpeg guesses by the bit rate.
 _STATED = frozenset({"mov", "matroska", "webm", "avi", "ogg", "flac", "wav", "asf", "flv"})
+_LATE = 0.1  # seconds; where the clock of a file begins later, or below 0, heads disagree about what they count
+_MOST_READ = 2**28  # bytes of a file that is read through to find its end; of larger ones FFmpeg's guess is taken
 _LEAST_RATE = 1_000  # bytes a second; a head that promises more seconds than that is not believed unseen
 _MOST_TRIED = 1_000  # packets behind the first ones of a stream in which none can be decoded
 
@@ -125,8 +127,9 @@ def _first_frame(source: Opened, stream: Any) -> Any:
 
 def _duration(source: Opened) -> float:
     stated = (source.container.duration or 0) / 1e6
-    known = bool(_STATED & set(source.container.format.name.split(",")))
-    if known and stated > 0 and source.container.size >= stated * _LEAST_RATE:
+    size = source.container.size
+    known = bool(_STATED & set(source.container.format.name.split(","))) and abs(source.origin) <= _LATE
+    if stated > 0 and size >= stated * _LEAST_RATE and (known or size > _MOST_READ):
         return stated
     ends = [0.0]
     for stream in (source.audio, source.video):

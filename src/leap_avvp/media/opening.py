@@ -141,7 +141,7 @@ class Opened:
                     if shift and packet.pts is not None:
                         packet.pts += shift
                     yield packet
-            except EOFError:
+            except (EOFError, IndexError):  # PyAV stumbles at the end where streams came up that no head told of
                 return
             except (pyav().FFmpegError, OSError):
                 failures += 1
