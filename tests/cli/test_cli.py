@@ -28,6 +28,7 @@ SUBCOMMANDS = (
     ["score"],
     ["predict"],
     ["export"],
+    ["extract"],
     ["weights"],
     ["convert"],
     ["visualize"],

@@ -12,6 +12,7 @@ from leap_avvp.cli import (
     data,
     evaluate,
     export,
+    extract,
     parse,
     predict,
     reproduce,
@@ -30,7 +31,7 @@ __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 # A new sub-command is a module of the shape of `SubCommand`, and a word here. Help shows them in this order.
 HYDRA_COMMANDS: tuple[HydraCommand, ...] = (train, evaluate)
 COMMANDS: tuple[SubCommand, ...] = (
-    *(parse, reproduce, data, predict, score, export),
+    *(extract, parse, reproduce, data, predict, score, export),
     *(convert, wandb_sync, visualize, weights),
 )
 

@@ -91,7 +91,7 @@ class _Worker:
         self._process = context.Process(target=_serve, args=(other, opener), daemon=True)
         self._ready, self.ended = False, False
         self._index: int | None = None
-        with _one_thread():
+        with _one_thread(), _no_interrupt():
             self._process.start()
         other.close()  # its end is then the process's alone, and closes with it
 
@@ -158,9 +158,22 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Keep Ctrl-C, which reaches all processes of a terminal, from those that are started in the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, opener: Callable[[], Work]) -> None:
     """Do the work of a process until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's: the first one ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
     try:
         try:
             work = opener()

@@ -1,0 +1,103 @@
+"""``leap-avvp extract``: videos into the features that models read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leap_avvp.cli.arguments import add_features, count
+
+if TYPE_CHECKING:
+    from leap_avvp.media.extraction import Extraction, Job
+
+__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
+
+NAME = "extract"
+ABOUT = "turn videos into features: a file a video and stream, as training reads them"
+EXAMPLE = """\
+leap-avvp extract clips/ --features embedded --out mine
+leap-avvp extract AVVP_train.csv --videos-from videos/ --features llp --out LLP --jobs 8
+leap-avvp extract clips.csv --card dataset.yaml --out mine --device cuda"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the videos, what is made of them and where it goes."""
+    parser.add_argument(
+        "videos", nargs="+", type=Path, metavar="VIDEOS",
+        help="files, folders of files, or lists of names (.csv with a column filename, and maybe onset and offset)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="data folder; what is whole there stays")
+    parser.add_argument("--videos-from", type=Path, metavar="FOLDER", help="where the files of a list lie (beside it)")
+    add_features(parser, "the card's")
+    parser.add_argument(
+        "--card", type=Path, metavar="FILE",
+        help="data card: features, segments, names of files; copied into DIR (default: dataset.yaml in DIR, if any)",
+    )  # fmt: skip
+    parser.add_argument("--segments", type=count, metavar="T", help="segments of a video (default: the card's, or 10)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="of a segment (default: the card's, or 1)")
+    parser.add_argument(
+        "--silence", action="store_true", help="give videos without sound the features of silence, and note it"
+    )
+    add_work(parser)
+    parser.add_argument("--overwrite", action="store_true", help="make files again that are there")
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """Add the options of work on many videos."""
+    parser.add_argument(
+        "--jobs", type=count, metavar="N",
+        help="processes, a thread and the networks each; the files do not depend on N (default: cores; 1 on a GPU)",
+    )  # fmt: skip
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Extract, and say what was made; return 0, or 1 where a video failed.
+
+    Raises:
+        ConfigError: options that do not fit, or a folder of other features.
+        DataError: videos, a card or weights that are not there.
+        Stopped: a signal asked to end.
+    """
+    from leap_avvp.inference.parser import device_named
+    from leap_avvp.media.asked import job_of
+    from leap_avvp.media.extraction import all_clips, extract
+
+    job = job_of(
+        arguments.out,
+        features=arguments.features,
+        card=arguments.card,
+        segments=arguments.segments,
+        seconds=arguments.seconds,
+        device=str(device_named(arguments.device)) if arguments.device != "cpu" else "cpu",
+        silence=arguments.silence,
+        jobs=arguments.jobs,
+        overwrite=arguments.overwrite,
+    )
+    listing = all_clips(arguments.videos, arguments.videos_from)
+    done = extract(listing, arguments.out, job)
+    print("\n".join(_told(done, job)))
+    return 1 if done.failures else 0
+
+
+def _told(done: Extraction, job: Job) -> list[str]:
+    from leap_avvp.media.display import rates
+    from leap_avvp.media.extraction import FAILED
+    from leap_avvp.media.failures import failure_table
+
+    extractor = job.extractor
+    what = f"{job.features.name}, {extractor.segments} segments of {extractor.seconds:g} s"
+    lines = [f"{done.folder}: {done.there + done.made:,} of {done.videos:,} videos have all features ({what})"]
+    if done.made:
+        lines.append(f"made: {done.made:,} in {done.took:.0f} s: {rates(done.made, done.looked_at, done.took)}")
+    if done.there:
+        lines.append(f"were there: {done.there:,}")
+    meanings = {"cut": "longer, cut", "shorter": "shorter", "silence": "without sound, silence in its place"}
+    for kind, meaning in meanings.items():
+        number = sum(kind in notes for notes in done.notes.values())
+        if number:
+            lines.append(f"{meaning}: {number:,} (extracted.json names them)")
+    if done.failures:
+        lines += ["", failure_table(done.failures, done.folder / FAILED)]
+    return lines
