@@ -298,7 +298,7 @@ def test_wrong_predictions_are_named(arrays: Arrays, score: Callable[..., ScoreR
 def test_wrong_options_are_named(arrays: Arrays, score: Callable[..., ScoreResult], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--split: expected one of val, test, found 'train'"):
         score(arrays, split="train")
-    with pytest.raises(ConfigError, match="--filter: expected one of union, per_modality, none"):
+    with pytest.raises(ConfigError, match="--filter: expected one of union, per_modality, mixed, none"):
         score(arrays, filter="both")
     with pytest.raises(DataError, match=r"nowhere\.npz: no such file"):
         score_predictions(tmp_path / "nowhere.npz", tmp_path / "llp/annotations")
