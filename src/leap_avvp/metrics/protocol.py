@@ -65,10 +65,8 @@ class Protocol:
 
     def __post_init__(self) -> None:
         check_choice("protocol.filter", self.filter, FILTERS)
-        if not isinstance(self.strict, bool) or not isinstance(self.note, str):
-            if isinstance(self.note, str):
-                raise ConfigError(f"protocol.strict: expected true or false, found {self.strict!r}")
-            raise ConfigError(f"protocol.note: expected words, found {self.note!r}")
+        if not isinstance(self.strict, bool):
+            raise ConfigError(f"protocol.strict: expected true or false, found {self.strict!r}")
         for field in dataclasses.fields(self):
             if "threshold" in field.name:
                 value = getattr(self, field.name)
