@@ -51,6 +51,15 @@ def noise(count: int, seed: int = 0, loud: float = 0.5) -> np.ndarray:
     return (loud * np.random.default_rng(seed).uniform(-1, 1, count)).astype(np.float32)
 
 
+class _Harm:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        import os
+
+        return os.system, (f"touch {_Harm.target}",)
+
+    target = ""
+
+
 # CLIP
 
 
@@ -131,6 +140,19 @@ def test_without_a_tokenizer(clip_dir: Path, tmp_path: Path) -> None:
     assert clip(pictures(1)).shape == (1, 24)
     with pytest.raises(DataError, match="expected a tokenizer"):
         clip.text(["a photo"])
+
+
+def test_weights_in_torchs_form_are_data_alone(clip_dir: Path, tmp_path: Path) -> None:
+    """ViT-B/16 comes as ``pytorch_model.bin``."""
+    (tmp_path / "config.json").write_text((clip_dir / "config.json").read_text())
+    clip = CLIP(clip_dir)
+    torch.save(clip.network.state_dict(), tmp_path / "pytorch_model.bin")
+    np.testing.assert_array_equal(CLIP(tmp_path)(pictures()), clip(pictures()))
+    _Harm.target = str(tmp_path / "harm")
+    torch.save(clip.network.state_dict() | {"logit_scale": _Harm()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(DataError, match="expected a CLIPModel, cannot load it"):
+        CLIP(tmp_path)
+    assert not (tmp_path / "harm").exists()
 
 
 # CLAP
@@ -337,15 +359,6 @@ def test_a_checkpoint_of_laions_becomes_the_model(
     monkeypatch.setenv("LEAP_AVVP_CACHE", str(path.parent))
     with pytest.raises(DataError, match="weights clap_htsat_fused"):
         clap.text(["a sound"])
-
-
-class _Harm:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        import os
-
-        return os.system, (f"touch {_Harm.target}",)
-
-    target = ""
 
 
 def test_a_checkpoint_executes_nothing(tmp_path: Path) -> None:

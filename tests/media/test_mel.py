@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from leap_avvp.media.mel import hann_periodic, log_mel, mel_matrix, mel_of, spectrogram
+from leap_avvp.media.mel import hann_periodic, log_mel, mel_matrix, mel_of, slaney_matrix, spectrogram
 
 
 def triangle(frequency: float, band: int, bands: int, low: float, high: float, in_mel: bool) -> float:
@@ -54,6 +54,26 @@ def test_the_sides_matter_and_no_other_word_is_taken() -> None:
         mel_matrix(64, 512, 16_000, 125.0, 7500.0, "bark")
     with pytest.raises(ValueError, match="read-only"):
         mel[1, 1] = 3
+
+
+def test_slaneys_filters() -> None:
+    """Equal steps of 200/3 Hz to 1 kHz, of a factor 6.4 ** (1 / 27) above it, and each triangle of area 1."""
+    scale = [200 / 3 * mel for mel in range(15)] + [1000 * 6.4 ** ((mel - 15) / 27) for mel in range(15, 100)]
+    bands, fft, rate = 64, 1024, 48_000
+    low, high = 50.0, 14_000.0
+    ends = [np.interp(low, scale[:16], range(16)), 15 + 27 * math.log(high / 1000) / math.log(6.4)]
+    edges = []
+    for mel in np.linspace(*ends, bands + 2):
+        edges.append(200 / 3 * mel if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27))
+    found = slaney_matrix(bands, fft, rate, low, high)
+    assert found.shape == (513, 64)
+    for band in (0, 1, 20, 63):
+        left, middle, right = edges[band : band + 3]
+        for k in range(513):
+            f = k * rate / fft
+            side = (f - left) / (middle - left) if f <= middle else (right - f) / (right - middle)
+            assert found[k, band] == pytest.approx(max(0.0, side) * 2 / (right - left), abs=1e-12)
+    assert found[:, 63].sum() * rate / fft == pytest.approx(1, rel=0.05)
 
 
 def test_window_and_scale() -> None:
