@@ -348,7 +348,7 @@ def test_a_short_clip_is_stretched_or_laid_at_its_times(tmp_path: Path) -> None:
     extract_stream(Clip(path), recipe, laid, 4, 1.0, stretch=False)
     assert np.ptp(np.diff(stretched.shown)) <= 3  # evenly, but for FFmpeg's choice
     assert laid.shown[2] == laid.shown[3] >= 29  # the last of the pictures at 8 a second
-    assert laid.shown[0] == pytest.approx(8, abs=2)  # half a second
+    assert laid.shown[0] == pytest.approx(8, abs=4)  # half a second, less what ffmpeg -r 8 is early
     sound = RECIPES["lsld"]["audio"]
     rows = extract_stream(Clip(path), sound, Ear(512), 4, 1.0, stretch=False)
     assert rows[:, 1].tolist() == [48_000] * 4
