@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,19 +33,20 @@ class TrainedTimeline:
     Args:
         parser: a trained model; its feature set must be one that can be extracted here.
         device: of the networks that extract features.
+        backbones: these networks by stream, where they are loaded already.
 
     Raises:
         ConfigError: features that nothing here makes, or a package is not installed.
         DataError: weights are missing, with the command that gets them.
     """
 
-    def __init__(self, parser: Parser, device: Any = "cpu") -> None:
+    def __init__(self, parser: Parser, device: Any = "cpu", backbones: Mapping[str, Any] | None = None) -> None:
         from leap_avvp.media.extractor import Extractor, origins_of
 
         self.parser, self.card = parser, parser.card
         extractor = Extractor(origins_of(self.card.features), self.card.segments, self.card.seconds, str(device))
         self.recipes = extractor.recipes
-        self.backbones = {stream: recipe.make(device=device) for stream, recipe in self.recipes.items()}
+        self.backbones = backbones or {stream: recipe.make(device=device) for stream, recipe in self.recipes.items()}
 
     def __call__(self, clip: Clip) -> Timeline:
         """Return what the model says of a clip.
