@@ -24,7 +24,7 @@ from leap_avvp.media.sampling import (
     stitch_weights,
     windows,
 )
-from tests.media.conftest import numbered, write_media
+from tests.media.conftest import numbered, tone, write_media
 
 FFMPEG = shutil.which("ffmpeg")
 
@@ -112,9 +112,12 @@ def test_the_command_ffmpeg_writes_the_same(
 
     assert FFMPEG is not None
     times = None if fps else [0.0, *JITTER]
-    video = write_media(
-        tmp_path / "v.mkv", pictures=max(3 * fps, 61 * (not fps)), rate=fps or 25, times=times, codec="ffv1"
-    )
+    number = max(3 * fps, 61 * (not fps))
+    # The whole variable one has sound, too, which begins before its pictures: a file has one clock for both. (Of a
+    # stretch the command counts the seconds from its first picture then; ours ends by the clock.)
+    sound = None if fps or seconds else tone(2.0, 16_000)
+    late = None if times is None else [0.3 + time for time in times]
+    video = write_media(tmp_path / "v.mkv", pictures=number, rate=fps or 25, times=late, codec="ffv1", sound=sound)
     cut = [] if seconds is None else ["-ss", str(seconds[0]), "-t", str(seconds[1])]
     command = [FFMPEG, "-v", "error", *cut, "-i", str(video), "-r", str(rate), "-f", "rawvideo", "-pix_fmt", "rgb24"]
     # As the numbered pictures: a container without times, that does not want a constant rate of its own accord.
