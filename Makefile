@@ -5,11 +5,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-lowest audit lint reproduce-table6 reproduce-all parse torture bench bench-gpu bench-functions clean
+.PHONY: help setup test test-tools test-lowest audit lint reproduce-table6 reproduce-all parse torture bench bench-gpu bench-functions test-torchvision check-features clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 LOWEST_TORCH ?= $(TORCH)
+TORCHVISION ?= torch==2.14.1 torchvision==0.29.1
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 
 VENV := .venv
@@ -46,6 +47,16 @@ test-lowest: ## run the tests with the lowest versions of constraints-lowest.txt
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -W default \
 	  --disable-warnings -m 'not slow' $(ARGS)
 
+test-tools: $(DEV) ## install what some tests skip without: Debian's chromium, ffmpeg and gcompris-qt-data (as root), Playwright's core, two networks
+	@set +e; if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq >/dev/null; \
+	  apt-get install -y -qq --no-install-recommends chromium ffmpeg gcompris-qt-data >/dev/null; \
+	  command -v npm >/dev/null || apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; \
+	fi; \
+	command -v npm >/dev/null && npm install --silent --prefix .cache/playwright --no-audit --no-fund playwright-core@1.65.1 >/dev/null; \
+	$(BIN)/leap-avvp weights get embedded; \
+	for tool in chromium ffmpeg node; do command -v $$tool >/dev/null || echo "no $$tool: its tests will skip"; done; true
+
 audit: $(DEV) ## ask PyPI for known vulnerabilities of what constraints.txt pins (needs a network), and list the licences
 	@$(PIP) pip-audit && $(BIN)/python -m pip_audit -r constraints.txt --no-deps --disable-pip --strict
 	@$(BIN)/python -m tests.packaging.licences
@@ -69,6 +80,17 @@ parse: $(MEDIA) ## show what is heard and seen in VIDEO=clip.mp4: a table, and a
 	@$(BIN)/leap-avvp weights get yamnet efficientnet_lite0
 	@$(BIN)/leap-avvp parse "$(VIDEO)" $(ARGS)
 
+# torchvision does not load beside a CPU torch from elsewhere: it has an environment of its own.
+VISION := .venv-torchvision
+SIGHT := $(VISION)/.ready-$(shell echo '$(CURDIR) $(PYTHON) $(TORCHVISION)' | cksum | cut -d ' ' -f 1)
+
+test-torchvision: $(VISION)/.installed ## test ResNet-152 and R(2+1)D-18 in .venv-torchvision (TORCHVISION="torch==... torchvision==...": 5.5 GB with CUDA)
+	@OMP_NUM_THREADS=1 $(VISION)/bin/python -m pytest -q --noconftest tests/media/test_torchvision_backbones.py $(ARGS)
+
+check-features: $(if $(and $(DIR),$(VIDEOS)),$(VISION)/.installed) ## compare released features in DIR with those of VIDEOS, in .venv-torchvision (ARGS="--features valor")
+	@test -n "$(DIR)" -a -n "$(VIDEOS)" || { echo "make: which files? make check-features DIR=/path/to/LLP VIDEOS=/path/to/videos" >&2; exit 2; }
+	@$(VISION)/bin/python -m leap_avvp.media.check_features "$(DIR)" "$(VIDEOS)" $(ARGS)
+
 torture: $(DEV) ## kill, fill, corrupt and load, and count: writes the table of docs/reliability.md (under half an hour)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 LEAP_AVVP_TORTURE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal \
 	  -p tests.torture.plugin tests/torture tests/robustness tests/properties tests/end_to_end/test_interruptions.py \
@@ -85,7 +107,7 @@ bench-functions: $(DEV) ## time the hot functions one by one (pytest-benchmark; 
 
 clean: ## remove .venv, builds and caches (results in outputs/ stay)
 	$(say) "removing .venv, builds and caches"
-	@rm -rf $(VENV) .venv-lowest build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-lowest $(VISION) build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find conf experiments src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):
@@ -104,6 +126,17 @@ $(RUNTIME):
 $(MEDIA): $(RUNTIME)
 	$(say) "installing what reads videos"
 	@$(PIP) --no-build-isolation -e '.[media]' -c $(CONSTRAINTS)
+	@touch $@
+
+$(SIGHT):
+	$(say) "making $(VISION) with $(TORCHVISION) (some minutes)"
+	@"$(PYTHON)" -m venv --clear $(VISION)
+	@$(VISION)/bin/python -m pip install -qq --disable-pip-version-check --no-compile $(TORCHVISION) 'setuptools>=77' \
+	  av soxr 'transformers>=4.45,<6' numpy pillow pyyaml pytest
+	@touch $@
+
+$(VISION)/.installed: pyproject.toml $(SIGHT)
+	@$(VISION)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(DEV): $(RUNTIME)
