@@ -29,6 +29,7 @@ SUBCOMMANDS = (
     ["predict"],
     ["export"],
     ["extract"],
+    ["label"],
     ["weights"],
     ["convert"],
     ["visualize"],

@@ -11,7 +11,7 @@ from leap_avvp.cli.arguments import add_features, count
 if TYPE_CHECKING:
     from leap_avvp.media.extraction import Extraction, Job
 
-__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
+__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "add_work", "run"]
 
 NAME = "extract"
 ABOUT = "turn videos into features: a file a video and stream, as training reads them"
@@ -86,11 +86,11 @@ def _told(done: Extraction, job: Job) -> list[str]:
     from leap_avvp.media.extraction import FAILED
     from leap_avvp.media.failures import failure_table
 
-    extractor = job.extractor
+    extractor, run = job.extractor, done.run
     what = f"{job.features.name}, {extractor.segments} segments of {extractor.seconds:g} s"
-    lines = [f"{done.folder}: {done.there + done.made:,} of {done.videos:,} videos have all features ({what})"]
-    if done.made:
-        lines.append(f"made: {done.made:,} in {done.took:.0f} s: {rates(done.made, done.looked_at, done.took)}")
+    lines = [f"{done.folder}: {done.there + run.made:,} of {done.videos:,} videos have all features ({what})"]
+    if run.made:
+        lines.append(f"made: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
     if done.there:
         lines.append(f"were there: {done.there:,}")
     meanings = {"cut": "longer, cut", "shorter": "shorter", "silence": "without sound, silence in its place"}

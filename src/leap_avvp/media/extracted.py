@@ -1,4 +1,4 @@
-"""What a folder of extracted features says of itself: ``extracted.json``, and notes that a killed run leaves."""
+"""What a folder of files made of videos says of itself: a record, and notes that a killed run leaves."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.files import unwritable, write_json
 from leap_avvp.media.weights import Hub, find, weight_named
 
-__all__ = ["NOTES", "RECORD", "Notebook", "Record", "versions", "weight_hashes"]
+__all__ = ["NOTES", "Notebook", "Record", "by_kind", "versions", "weight_hashes"]
 
-RECORD = "extracted.json"
-NOTES = ".extract-notes.jsonl"
+NOTES = ".notes.jsonl"
 """Notes of videos that are not in the record yet."""
+_CHANGING = ("streams", "versions", "rules", "notes")  # of a record; they may differ, or are compared apart
 _PACKAGES = ("leap-avvp", "av", "numpy", "pillow", "soxr", "torch", "torchvision", "transformers")
 _MOST_BYTES = 2**28
 _HOW = "use another --out, or --overwrite to make the files of these videos again"
 
 
 class Record:
-    """What ``extracted.json`` holds."""
+    """What ``extracted.json`` holds, or another file of that form: how the files beside it are made."""
 
-    def __init__(self, content: dict[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, content: dict[str, Any] | None = None) -> None:
+        self.path = path
         self.content: dict[str, Any] = content or {}
 
     @classmethod
-    def read(cls, folder: Path) -> Record:
-        """Return that of a folder; an empty one where there is none.
+    def read(cls, path: Path) -> Record:
+        """Return that of a file; an empty one where there is none.
 
         Raises:
             DataError: it is damaged.
         """
-        path = folder / RECORD
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise ValueError("too large")
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return cls()
+            return cls(path)
         except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{path}: expected what `leap-avvp extract` wrote, cannot read it ({error})") from error
-        if not isinstance(content, dict) or not isinstance(content.get("streams"), dict):
-            raise DataError(f"{path}: expected what `leap-avvp extract` wrote, found {str(content)[:60]!r}")
-        return cls(content)
+            raise DataError(f"{path}: expected what leap-avvp wrote, cannot read it ({error}); remove it") from error
+        streams = content.get("streams") if isinstance(content, dict) else None
+        if not isinstance(streams, dict) or not all(isinstance(one, dict) for one in streams.values()):
+            raise DataError(f"{path}: expected what leap-avvp wrote, found {str(content)[:60]!r}; remove it")
+        return cls(path, content)
 
     @property
     def ids(self) -> str | None:
@@ -59,48 +60,51 @@ class Record:
 
     def difference(self, made: Mapping[str, Any]) -> str | None:
         """Say in what the record differs from what is to be made now: its segments, or how a stream is made."""
-        for key in ("segments", "seconds", "ids"):
-            if key in self.content and self.content[key] != made[key]:
-                return f"{key} {self.content[key]!r}, here {made[key]!r}"
+        for key in made:
+            if key in _CHANGING or key not in self.content:
+                continue
+            if self.content[key] != made[key]:
+                return f"{key} {str(self.content[key])[:100]}, here {str(made[key])[:100]}"
         for folder, stream in made["streams"].items():
-            there = self.content.get("streams", {}).get(folder)
+            there = self.content.get("streams", {}).get(folder, stream)
             for key in stream:
-                if isinstance(there, dict) and key != "videos" and there.get(key) != stream[key]:
-                    return f"{folder}: {key} {str(there.get(key))[:100]!r}, here {str(stream[key])[:100]!r}"
+                if there.get(key) != stream[key]:
+                    return f"{folder}: {key} {str(there.get(key))[:100]}, here {str(stream[key])[:100]}"
         return None
 
-    def check(self, made: Mapping[str, Any], folder: Path) -> None:
-        """Refuse to mix features that are made in two ways.
+    def check(self, made: Mapping[str, Any]) -> None:
+        """Refuse to mix what is made in two ways.
 
         Raises:
             ConfigError: naming the difference.
         """
         if found := self.difference(made):
-            raise ConfigError(f"{folder / RECORD}: this folder holds other features: {found}; {_HOW}")
+            raise ConfigError(f"{self.path}: what is there was made in another way: {found}; {_HOW}")
 
     def take(self, made: Mapping[str, Any]) -> None:
         """Make the record say what is made now, besides the other streams that it names."""
         streams = {**self.content.get("streams", {}), **made["streams"]}
-        found = self.content.get("versions", [])
-        used = [*found, *(one for one in made["versions"] if one not in found)]
+        used = self.content.get("versions", [])
+        used = [*used, *(one for one in made["versions"] if one not in used)]
         notes = self.content.get("notes", {})
         self.content = {**self.content, **made, "streams": dict(sorted(streams.items())), "versions": used}
         self.content["notes"] = notes
 
-    def finish(self, folder: Path, notes: Mapping[str, Mapping[str, float]]) -> None:
+    def finish(self, notes: Mapping[str, Mapping[str, float]]) -> None:
         """Put in the notes of videos, and how many there are, and write."""
-        for folder_name, stream in self.content["streams"].items():
-            stream["videos"] = sum(1 for path in (folder / folder_name).glob("*.npy") if not path.name.startswith("."))
+        for folder, stream in self.content["streams"].items():
+            files = (self.path.parent / folder).glob("*.npy")
+            stream["videos"] = sum(1 for path in files if not path.name.startswith("."))
         self.content["notes"] = by_kind(notes)
-        self.write(folder)
+        self.write()
 
-    def write(self, folder: Path) -> None:
-        """Write ``extracted.json``.
+    def write(self) -> None:
+        """Write the file.
 
         Raises:
             DataError: it cannot be written.
         """
-        write_json(self.content, folder / RECORD)
+        write_json(self.content, self.path)
 
     def notes(self) -> dict[str, dict[str, float]]:
         """Return the notes by video."""
@@ -124,9 +128,8 @@ class Notebook:
     A note is written before the files of its video, so no file is without its note, whenever a run is killed.
     """
 
-    def __init__(self, folder: Path, record: Record) -> None:
-        self._path = folder / NOTES
-        self.notes = record.notes()
+    def __init__(self, path: Path, notes: dict[str, dict[str, float]]) -> None:
+        self._path, self.notes = path, notes
         for line in self._lines():
             with contextlib.suppress(ValueError, AttributeError, TypeError):  # the last line of a killed run
                 for video, found in json.loads(line).items():

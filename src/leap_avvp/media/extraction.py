@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,18 +16,17 @@ from leap_avvp.media.arrays import clear_parts, is_whole, write_array
 from leap_avvp.media.cards import bring_card
 from leap_avvp.media.clips import LISTS, Listing, find_clips
 from leap_avvp.media.decode import Clip
-from leap_avvp.media.display import display
-from leap_avvp.media.extracted import Notebook, Record, versions, weight_hashes
+from leap_avvp.media.extracted import NOTES, Notebook, Record, versions, weight_hashes
 from leap_avvp.media.extractor import LONGER, SHORTER, Extractor, Made, Request
 from leap_avvp.media.extras import need
 from leap_avvp.media.failures import Failure, write_failures
-from leap_avvp.media.pool import auto_jobs, outcomes
+from leap_avvp.media.runs import ALL, Run, clear_files, work_on
 
-__all__ = ["FAILED", "Extraction", "Job", "all_clips", "extract", "ids_of"]
+__all__ = ["FAILED", "RECORD", "Extraction", "Job", "all_clips", "extract", "ids_of"]
 
 FAILED = "extract-failed.csv"
+RECORD = "extracted.json"
 _LLP_NAME = re.compile(r"[A-Za-z0-9_-]{11}(_[0-9]+(\.[0-9]+)?_[0-9]+(\.[0-9]+)?)?")
-_ALL = "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +55,8 @@ class Extraction:
     ids: str
     there: int = 0
     """Videos of which all files were there already."""
-    made: int = 0
-    """Videos of which files were made."""
-    took: float = 0.0
-    """Seconds."""
-    looked_at: float = 0.0
-    """Seconds of video."""
+    run: Run = dataclasses.field(default_factory=Run)
+    """Over the others."""
     notes: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     """Of this folder's videos, by id."""
     failures: list[Failure] = dataclasses.field(default_factory=list)
@@ -117,32 +110,35 @@ def extract(listing: Listing, out: Path, job: Job) -> Extraction:
     with folder_lock(out), StopSignals().taken():
         folders = job.features.folders
         clear_parts(out, *(out / folder for folder in folders.values()))
-        record = Record.read(out)
+        record = Record.read(out / RECORD)
         ids = job.ids or record.ids or ids_of(names, job.extractor)
         by_id = _by_id(names, ids)
         done = Extraction(out, len(names) + len(listing.missing), ids)
-        notebook = Notebook(out, record)
+        notebook = Notebook(out / NOTES, record.notes())
         requests = _requests(listing.clips, list(by_id), out, job)
         if requests:
             made = _made_with(job, ids, {stream for request in requests for stream in request.streams})
             if not job.overwrite:
-                record.check(made, out)
+                record.check(made)
             else:
-                _clear(out, folders, list(by_id), record.difference(made))
+                clear_files([out / folder for folder in folders.values()], list(by_id), record.difference(made))
                 notebook.forget(by_id)
             if job.card is not None:
                 bring_card(out, job.card)
             record.take(made)
-            record.write(out)
+            record.write()
         done.there = len(names) - len(requests)
-        done.failures += [Failure(name, _ALL, why) for name, why in listing.missing.items()]
+        done.failures = [Failure(name, ALL, why) for name, why in listing.missing.items()]
         try:
-            _run(requests, {name: video for video, name in by_id.items()}, out, job, notebook, done)
+            _run(requests, {name: video for video, name in by_id.items()}, out, job, notebook, done.run)
         except Stopped as stopped:
-            where = f"{done.there + done.made:,} of {done.videos:,} videos are whole in {out}; the same command goes on"
+            where = (
+                f"{done.there + done.run.made:,} of {done.videos:,} videos are whole in {out}; the same command goes on"
+            )
             raise Stopped(stopped.signum, where) from None
+        done.failures += done.run.failures
         if record.content:
-            record.finish(out, notebook.notes)
+            record.finish(notebook.notes)
         notebook.close()
         write_failures(out / FAILED, done.failures)
         done.notes = {video: notebook.notes[video] for video in by_id if video in notebook.notes}
@@ -198,7 +194,6 @@ def _made_with(job: Job, ids: str, streams: set[str]) -> dict[str, Any]:
         if stream in streams:
             made[job.features.folders[stream]] = {
                 "stream": stream,
-                "features": extractor.origins[stream],
                 "shape": list(extractor.shape(stream)),
                 "weights": {recipe.weights: weight_hashes(recipe.weights)},
                 "rule": recipe.about,
@@ -219,59 +214,21 @@ def _made_with(job: Job, ids: str, streams: set[str]) -> dict[str, Any]:
     }
 
 
-def _clear(out: Path, folders: Mapping[str, str], videos: Sequence[str], difference: str | None) -> None:
-    """Remove the files of videos that are to be made again, before anything says that they are made anew.
-
-    Raises:
-        ConfigError: files of other videos, which would not be made in the same way.
-    """
-    if difference is not None:
-        own = {f"{video}.npy" for video in videos}
-        others = [
-            path for folder in folders.values() for path in sorted((out / folder).glob("*.npy")) if path.name not in own
-        ]
-        if others:
-            raise ConfigError(
-                f"{out}: --overwrite: this folder holds other features ({difference}), {len(others):,} of them of "
-                f"videos that are not asked for ({others[0].name}); use another --out, or remove them"
-            )
-    for folder in folders.values():
-        for video in videos:
-            with contextlib.suppress(FileNotFoundError):
-                (out / folder / f"{video}.npy").unlink()
-
-
 def _run(
-    requests: Sequence[Request], ids: Mapping[str, str], out: Path, job: Job, notebook: Notebook, done: Extraction
+    requests: Sequence[Request], ids: Mapping[str, str], out: Path, job: Job, notebook: Notebook, run: Run
 ) -> None:
     """Make what is asked for, and write it as it comes."""
-    began = time.monotonic()
-    failures: dict[int, list[Failure]] = {}
     wanted = {stream for request in requests for stream in request.streams}
     origins = {stream: origin for stream, origin in job.extractor.origins.items() if stream in wanted}
     extractor = dataclasses.replace(job.extractor, origins=origins)
-    jobs = job.jobs or auto_jobs(len(requests), extractor.device)
-    try:
-        with (
-            display("extract", len(requests)) as advance,
-            contextlib.closing(outcomes(extractor, requests, jobs)) as coming,
-        ):
-            for outcome in coming:
-                name = requests[outcome.index].clip.name
-                failures[outcome.index] = []
-                made: Made | None = outcome.value
-                if made is None:
-                    failures[outcome.index] = [Failure(name, _ALL, outcome.problem or "?")]
-                    advance(0.0)
-                    continue
-                if made.notes:
-                    notebook.add(ids[name], made.notes)
-                for stream, rows in made.rows.items():
-                    write_array(out / job.features.folders[stream] / f"{ids[name]}.npy", rows)
-                failures[outcome.index] = [Failure(name, stream, why) for stream, why in made.lacking.items()]
-                done.made += not made.lacking
-                done.looked_at += made.seconds
-                advance(made.seconds)
-    finally:
-        done.took = time.monotonic() - began
-        done.failures += [failure for index in sorted(failures) for failure in failures[index]]
+    names = [request.clip.name for request in requests]
+
+    def take(index: int, made: Made) -> tuple[float, list[Failure]]:
+        name = names[index]
+        if made.notes:
+            notebook.add(ids[name], made.notes)
+        for stream, rows in made.rows.items():
+            write_array(out / job.features.folders[stream] / f"{ids[name]}.npy", rows)
+        return made.seconds, [Failure(name, stream, why) for stream, why in made.lacking.items()]
+
+    work_on("extract", extractor, requests, names, take, run, job.jobs, extractor.device)
