@@ -5,7 +5,6 @@ The networks have tests of their own; here each is a function of which every row
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +24,10 @@ from leap_avvp.media.recipes import RECIPES, Recipe, extract_stream, fit, recipe
 from leap_avvp.media.rows import clap_map
 from leap_avvp.media.weights import WEIGHTS, weights_of
 from tests.media.conftest import number_of, numbered
+from tests.media.pretrained import VIDEO, needs, needs_video
 
 av = pytest.importorskip("av", reason="needs the extra `media`")
 
-SHARED_VIDEO = Path(__file__).parents[3] / "shared" / "llp" / "video" / "BjCEufrlXm4.mp4"
 EVERY = [(name, stream) for name, streams in RECIPES.items() for stream in streams]
 
 
@@ -364,9 +363,26 @@ def test_a_clip_without_sound_or_pictures(tmp_path: Path) -> None:
             extract_stream(Clip(path, start=5.0, end=6.0), RECIPES["llp"]["video_2d"], Eye(2048), 1, stretch=stretch)
 
 
-@pytest.mark.skipif(not SHARED_VIDEO.is_file(), reason=f"LLP's sample video is not at {SHARED_VIDEO}")
+@needs("yamnet", "efficientnet_lite0")
+def test_the_embedded_set_is_what_zero_shot_embeds(tmp_path: Path) -> None:
+    from leap_avvp.media.decode import frames_at, read_audio
+    from leap_avvp.media.zero_shot import ZeroShot, row_times
+
+    path = tmp_path / "clip.mkv"
+    write_clip(path, 1.5)
+    pair, clip = ZeroShot(), Clip(path)
+    audio, video_2d = RECIPES["embedded"].values()
+    heard = extract_stream(clip, audio, audio.make(), 2, 1.0)
+    np.testing.assert_array_equal(heard, pair.embed_audio(read_audio(clip, 16_000), 2, 1.0))
+    seen = extract_stream(clip, video_2d, video_2d.make(), 2, 1.0)
+    np.testing.assert_allclose(seen, pair.embed_frames(list(frames_at(clip, row_times(2, 1.0)))), atol=1e-4)
+    assert (seen[-1] == 0).all()
+    assert seen[0].any()
+
+
+@needs_video
 def test_the_real_video() -> None:
-    clip = Clip(SHARED_VIDEO, name="BjCEufrlXm4_30_40")
+    clip = Clip(VIDEO, name="BjCEufrlXm4_30_40")
     looked = SimpleNamespace(
         shrink=lambda frame: frame.shape, embed=lambda some: np.zeros((len(some), 2048), np.float32)
     )
@@ -376,4 +392,3 @@ def test_the_real_video() -> None:
     extract_stream(clip, RECIPES["llp"]["audio"], ear)
     assert [len(piece) for piece in ear.heard] == [16_000] * 10
     assert all(piece.std() > 0 for piece in ear.heard)
-    json.dumps(recipe.about)
