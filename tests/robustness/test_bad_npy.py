@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from leap_avvp.cli import main
 from leap_avvp.card import LLP
+from leap_avvp.cli import main
 from leap_avvp.data.datamodule import folder_data
 from leap_avvp.data.folder.feature_files import BadFileError, read_features, read_pseudo_labels
 from leap_avvp.llp import FEATURE_FOLDERS, PSEUDO_LABEL_FOLDERS

@@ -58,8 +58,8 @@ class Frontend(nn.Module):
         for stream in self.features.streams.values():
             if stream.reduce == "clap_map" and num_segments == MAP_ROWS:
                 raise ConfigError(
-                    f"segments: expected another number than {MAP_ROWS} for the features {self.features.name}: a file of "
-                    f"{stream.name} has as many rows, which could not be told from segments"
+                    f"segments: expected another number than {MAP_ROWS} for the features {self.features.name}: a file "
+                    f"of {stream.name} has as many rows, which could not be told from segments"
                 )
         self.num_segments = num_segments
         self.audio = nn.Linear(self.features.widths["audio"], dim)
