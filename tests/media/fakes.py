@@ -6,11 +6,12 @@ What a clip is called says what becomes of it: ``dies``, ``slow``, ``brief``, ``
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leap_avvp.media import weights
+from leap_avvp.media import pool, weights
 from leap_avvp.media.extractor import Extractor, Made, Request
+from leap_avvp.media.judges import Judge, Scored, Scorer
+from leap_avvp.media.pool import Outcome
 from leap_avvp.media.recipes import Recipe
+from leap_avvp.media.teachers import MODALITIES
 from leap_avvp.media.weights import CACHE, Url, Weight
 from tests.media.conftest import tone, write_media
 
@@ -98,11 +102,20 @@ def fake_weights(folder: Path) -> dict[str, Weight]:
 
 
 def install(patch: pytest.MonkeyPatch, cache: Path) -> None:
-    """Let `leap-avvp extract` use the fakes in this process and those that it starts."""
+    """Let `leap-avvp extract` and `label` use the fakes in this process and those that it starts."""
     for name, weight in fake_weights(cache).items():
         patch.setitem(weights.WEIGHTS, name, weight)  # type: ignore[arg-type]
     patch.setenv(CACHE, str(cache))
     patch.setattr("leap_avvp.media.asked.Extractor", FakeExtractor)
+    patch.setattr("leap_avvp.media.judges.Scorer", FakeScorer)
+
+
+def in_process(opener: Callable[[], Callable[[Any], Any]], items: Sequence[Any], jobs: int) -> Iterator[Outcome]:
+    """Do in this process what :func:`pool.outcomes` does in others."""
+    work = opener() if items else None
+    for index, item in enumerate(items):
+        assert work is not None
+        yield pool._outcome(work, index, item)
 
 
 def write_clips(folder: Path, names: Sequence[str], seconds: float = 2.0) -> Path:
@@ -120,3 +133,31 @@ def write_clips(folder: Path, names: Sequence[str], seconds: float = 2.0) -> Pat
             sound_rate=8_000,
         )
     return folder
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeScorer(Scorer):
+    """A teacher that hears how loud and sees how bright it is, and likes each class less than the one before."""
+
+    @property
+    def recipes(self) -> dict[str, Recipe]:
+        return {modality: RECIPES[stream] for modality, stream in MODALITIES.items()}
+
+    @property
+    def extractor(self) -> Extractor:
+        return FakeExtractor(dict.fromkeys(MODALITIES.values(), "embedded"), self.segments, self.seconds)
+
+    def __call__(self) -> Callable[[Any], Scored]:
+        judges: dict[str, Judge] = {}
+        for modality, scale in (("audio", 20.0), ("visual", 0.05)):
+            known = self.teacher.senses[modality].judged
+            judges[modality] = functools.partial(_liking, scale, known)
+        if self.root is not None:
+            return lambda video: self._of_files(judges, str(video))
+        work = self.extractor()
+        return lambda clip: self._of_clip(judges, work, clip)
+
+
+def _liking(scale: float, known: NDArray[np.bool_], rows: NDArray[np.float32], segments: int) -> NDArray[np.float32]:
+    strong = scale * rows.reshape(segments, -1).mean(axis=1, keepdims=True) - np.arange(len(known))
+    return np.where(known, strong, np.nan).astype(np.float32)

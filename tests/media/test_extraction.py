@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,13 @@ from leap_avvp.errors import ConfigError, DataError, LeapError
 from leap_avvp.files import folder_lock
 from leap_avvp.files.interrupts import Stopped
 from leap_avvp.files.locks import LOCK_FILES
-from leap_avvp.media import extraction, extractor, pool, runs
+from leap_avvp.media import extraction, extractor, runs
 from leap_avvp.media.asked import job_of
 from leap_avvp.media.clips import Listing
 from leap_avvp.media.decode import Clip, read_audio
 from leap_avvp.media.extraction import Extraction, Job, all_clips, extract
 from leap_avvp.media.extractor import Extractor, Request, origins_of
 from leap_avvp.media.failures import Failure, failure_table
-from leap_avvp.media.pool import Outcome
 from leap_avvp.media.recipes import extract_stream, recipes_of
 from tests.media import fakes
 from tests.media.conftest import tone, write_media
@@ -43,13 +42,6 @@ STREAMS = {"audio": "embedded", "video_2d": "embedded"}
 FOLDERS = ("feats/efficientnet_lite0", "feats/yamnet")
 
 
-def here(opener: Callable[[], Callable[[Any], Any]], items: Sequence[Any], jobs: int) -> Iterator[Outcome]:
-    """Do in this process what :func:`pool.outcomes` does in others."""
-    work = opener()
-    for index, item in enumerate(items):
-        yield pool._outcome(work, index, item)
-
-
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fakes.install(monkeypatch, tmp_path / "cache")
@@ -58,7 +50,7 @@ def _fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no processes."""
-    monkeypatch.setattr(runs, "outcomes", here)
+    monkeypatch.setattr(runs, "outcomes", fakes.in_process)
 
 
 def job(segments: int = 2, seconds: float = 1.0, silence: bool = False, **options: Any) -> Job:

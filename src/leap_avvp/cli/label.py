@@ -63,12 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from leap_avvp.card.read import card_of
     from leap_avvp.data.annotations.rows import read_weak_rows
+    from leap_avvp.errors import DataError
     from leap_avvp.inference.parser import device_named
     from leap_avvp.media.judges import Scorer
     from leap_avvp.media.labelling import LabelJob, label, source_of
     from leap_avvp.media.teachers import read_teacher
 
     card = card_of(arguments.data, arguments.card)
+    if not arguments.labels.exists() and not arguments.labels.is_symlink():
+        raise DataError(f"{arguments.labels}: expected a file of weak labels, found none")
     weak = {row.name: row.events for row in read_weak_rows(arguments.labels, card=card)}
     teacher = read_teacher(arguments.teacher, card)
     origins = None if arguments.videos is not None else source_of(arguments.data, teacher)

@@ -79,6 +79,8 @@ def all_clips(sources: Sequence[Path], folder: Path | None = None) -> Listing:
     clips: dict[str, Clip] = {}
     missing: dict[str, str] = {}
     for source in sources:
+        if not source.exists() and not source.is_symlink():
+            raise DataError(f"{source}: expected a video, a folder of videos or a list of names, found none")
         listing = find_clips(source, folder)
         for clip in listing.clips:
             other = clips.setdefault(clip.name, clip)

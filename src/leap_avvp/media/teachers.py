@@ -192,7 +192,7 @@ def _thresholds(node: Any, where: str, card: DataCard) -> tuple[float, ...]:
 
 def _number(value: Any, where: str, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise ConfigError(f"{where}: expected a number from {least:g} to {most:g}, found {str(value)[:80]!r}")
+        raise ConfigError(f"{where}: expected a number from {least:g} to {most:g}, found {value!r:.80}")
     return float(value)
 
 
