@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from leap_avvp.cli import main
+from leap_avvp.card.read import card_from
+from leap_avvp.cli import build_parser, main
 from leap_avvp.media import runs
+from leap_avvp.media.teachers import read_teacher
 from tests.media import fakes
 from tests.media.fakes import write_clips
 
@@ -113,6 +118,41 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert len(err.strip().splitlines()) == 1
     assert text in err
     assert not list(Path().rglob("*.npy"))
+
+
+def test_the_card_may_lie_beside_the_labels() -> None:
+    Path("mine").mkdir()
+    Path("clips/dataset.yaml").rename("mine/dataset.yaml")
+    words = ["label", "clips", "--labels", "weak.csv", "--teacher", "teacher.yaml", "--out", "mine/labels"]
+    assert main(words) == 0
+    assert np.load("mine/labels/audio/a.npy").shape == (2, 2)
+
+
+def test_without_a_card_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("clips/dataset.yaml").unlink()
+    assert label() == 2
+    err = capsys.readouterr().err
+    assert "found no data card, so it was read as LLP's: `leap-avvp data card --from weak.csv` writes one" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_what_the_page_shows_is_taken() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "extract.md").read_text()
+    calls = [line for line in page.splitlines() if line.startswith(("leap-avvp extract ", "leap-avvp label "))]
+    assert len(calls) == 5
+    for line in calls:
+        build_parser().parse_args(shlex.split(line)[1:])
+
+
+def test_the_teachers_of_the_page_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "extract.md").read_text()
+    files = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    assert len(files) == 2
+    card = card_from({"classes": ["tractor_engine", "cow"], "features": "embedded"})
+    Path("own.yaml").write_text(files[0])
+    found = read_teacher("own.yaml", card)
+    assert found.senses["audio"].prompts == ("This is a sound of a tractor idling", "This is a sound of cow")
+    assert set(yaml.safe_load(files[1])) == {"name", "kind", "names", "audio", "visual"}
 
 
 def test_unjudged_takes_two_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "default); or the weak label in every segment (weak)",
     )
     parser.add_argument(
-        "--card", type=Path, metavar="FILE", help="data card (default: dataset.yaml in DIR, if any, else LLP's)"
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="data card (default: dataset.yaml in DIR, in OUT or in the folder that OUT is in, else LLP's)",
     )
     add_work(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace labels of another teacher or other options")
@@ -61,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: annotations, features, videos or weights that are not there.
         Stopped: a signal asked to end.
     """
+    from leap_avvp.card.dataset import CARD_FILE
     from leap_avvp.card.read import card_of
     from leap_avvp.data.annotations.rows import read_weak_rows
     from leap_avvp.errors import DataError
@@ -69,10 +73,20 @@ def run(arguments: argparse.Namespace) -> int:
     from leap_avvp.media.labelling import LabelJob, label, source_of
     from leap_avvp.media.teachers import read_teacher
 
-    card = card_of(arguments.data, arguments.card)
+    places = (arguments.data, arguments.out, arguments.out.absolute().parent)
+    root = next((place for place in places if (place / CARD_FILE).is_file()), None)
+    card = card_of(root, arguments.card)
     if not arguments.labels.exists() and not arguments.labels.is_symlink():
         raise DataError(f"{arguments.labels}: expected a file of weak labels, found none")
-    weak = {row.name: row.events for row in read_weak_rows(arguments.labels, card=card)}
+    try:
+        weak = {row.name: row.events for row in read_weak_rows(arguments.labels, card=card)}
+    except DataError as error:
+        if root is not None or arguments.card is not None:
+            raise
+        raise DataError(
+            f"{error}; found no data card, so it was read as LLP's: `leap-avvp data card --from {arguments.labels}` "
+            "writes one of other classes"
+        ) from error
     teacher = read_teacher(arguments.teacher, card)
     origins = None if arguments.videos is not None else source_of(arguments.data, teacher)
     device = arguments.device if arguments.device == "cpu" else str(device_named(arguments.device))
