@@ -299,6 +299,22 @@ def test_missing_weights_end_it_before_the_first_video(tmp_path: Path, quick: No
     assert content(out) == {}
 
 
+def test_networks_that_did_not_load_bind_nobody(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos, out = write_clips(tmp_path / "videos", ["a"]), tmp_path / "out"
+
+    def fail(*_: object) -> None:
+        raise ConfigError("torchvision is not installed")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(fakes.RECIPES, "audio", dataclasses.replace(fakes.RECIPES["audio"], load=fail))
+        with pytest.raises(ConfigError, match="torchvision"):
+            run(videos, out)
+    (tmp_path / "cache" / "fake_eye").write_bytes(b"other weights")
+    assert run(videos, out, segments=4).failures == []
+    run(videos, tmp_path / "fresh", segments=4)
+    assert content(out) == content(tmp_path / "fresh")
+
+
 def test_one_writer(tmp_path: Path, quick: None) -> None:
     videos, out = write_clips(tmp_path / "videos", ["a"]), tmp_path / "out"
     with folder_lock(out), pytest.raises(LeapError, match="another process writes here"):

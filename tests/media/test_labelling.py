@@ -19,15 +19,19 @@ from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.files.locks import LOCK_FILES
 from leap_avvp.media import labelling, runs
 from leap_avvp.media.arrays import read_rows, write_array
+from leap_avvp.media.backbones.clap import CLAP
+from leap_avvp.media.backbones.clip import CLIP
 from leap_avvp.media.clips import find_clips
 from leap_avvp.media.decode import Clip
 from leap_avvp.media.extraction import Job, all_clips, extract
 from leap_avvp.media.judges import Scorer
 from leap_avvp.media.labelling import LabelJob, Labelling, Video, label, source_of
+from leap_avvp.media.recipes import RECIPES, extract_stream
 from leap_avvp.media.teachers import Sense, Teacher, read_teacher
 from tests.media import fakes
 from tests.media.fakes import FakeScorer, write_clips
 from tests.media.pretrained import VIDEO, needs, needs_video
+from tests.media.tiny import clap_folder, clip_folder
 
 pytest.importorskip("av", reason="PyAV is not installed (the extra `media`)")
 pytest.importorskip("soxr", reason="soxr is not installed (the extra `media`)")
@@ -237,6 +241,48 @@ def test_feature_files_of_others_are_looked_at(tmp_path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(DataError, match="git lfs pull"):
         read_rows(path, shapes)
+
+
+def test_prompts_from_videos_through_real_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLIP and CLAP of transformers, tiny and untrained: extraction, texts, scores and labels fit together."""
+    pytest.importorskip("transformers", reason="transformers is not installed (the extra `clip`)")
+    networks = {
+        "visual": CLIP(clip_folder(tmp_path / "clip")),
+        "audio": CLAP(clap_folder(tmp_path / "clap", fusion=True)),
+    }
+    places = {"visual": ("valor", "video_2d"), "audio": ("uwav", "audio")}
+    recipes = {}
+    for modality, (origin, stream) in places.items():
+        backbone = networks[modality]
+        recipes[modality] = dataclasses.replace(
+            RECIPES[origin][stream], width=backbone.width, weights="fake_eye", load=lambda *_, one=backbone: one
+        )
+        monkeypatch.setitem(RECIPES[origin], stream, recipes[modality])
+    folder = write_clips(tmp_path / "videos", ["a", "b"])
+    card = card_from({"classes": ["dog", "cat"], "segments": 2, "features": "embedded"})
+    (tmp_path / "teacher.yaml").write_text(
+        "name: tiny\nkind: prompts\n"
+        "audio: {features: uwav, template: 'this is a sound of a {}', thresholds: 0}\n"
+        "visual: {features: valor, template: 'a photo of a {}', thresholds: {dog: 0.1, cat: -0.1}}\n"
+    )
+    teacher = read_teacher(tmp_path / "teacher.yaml", card)
+    origins = {modality: origin for modality, (origin, _) in places.items()}
+    scorer = Scorer(teacher, 2, 1.0, origins=origins)
+    clips = find_clips(folder).clips
+    weak = np.array([[True, True], [False, True]])
+    videos = [Video(clip.name, clip.name, one, clip) for clip, one in zip(clips, weak, strict=True)]
+    done = label(videos, {}, tmp_path / "out", LabelJob(scorer, card))
+    assert done.failures == []
+    for modality, sense in teacher.senses.items():
+        texts = networks[modality].text(sense.prompts)
+        for video, labelled in zip(videos, weak, strict=True):
+            rows = extract_stream(video.clip, recipes[modality], networks[modality], 2, 1.0)
+            scores = networks[modality].scale * (rows / np.linalg.norm(rows, axis=1, keepdims=True)) @ texts.T
+            found = np.load(tmp_path / "out/scores" / modality / f"{video.id}.npy")
+            np.testing.assert_allclose(found, scores, rtol=1e-4, atol=1e-4)
+            np.testing.assert_array_equal(
+                np.load(tmp_path / "out" / modality / f"{video.id}.npy"), (found > sense.thresholds) & labelled
+            )
 
 
 @needs("yamnet", "efficientnet_lite0")

@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,25 @@ class Record:
         found = self.content.get("ids")
         return found if found in ("filename", "llp") else None
 
+    def _files(self, folder: str) -> Iterator[Path]:
+        files = (self.path.parent / folder).glob("*.npy")
+        return (path for path in files if not path.name.startswith("."))
+
+    def _streams(self) -> dict[str, dict[str, Any]]:
+        """Return the streams of which there are files: networks that did not load have made none."""
+        listed = self.content.get("streams", {})
+        return {folder: stream for folder, stream in listed.items() if next(self._files(folder), None) is not None}
+
     def difference(self, made: Mapping[str, Any]) -> str | None:
-        """Say in what the record differs from what is to be made now: its segments, or how a stream is made."""
-        for key in made:
+        """Say in what files that are there differ from what is to be made: their segments, or how a stream is made."""
+        streams = self._streams()
+        for key in made if streams else ():
             if key in _CHANGING or key not in self.content:
                 continue
             if self.content[key] != made[key]:
                 return f"{key} {str(self.content[key])[:100]}, here {str(made[key])[:100]}"
         for folder, stream in made["streams"].items():
-            there = self.content.get("streams", {}).get(folder, stream)
+            there = streams.get(folder, stream)
             for key in stream:
                 if there.get(key) != stream[key]:
                     return f"{folder}: {key} {str(there.get(key))[:100]}, here {str(stream[key])[:100]}"
@@ -83,7 +93,7 @@ class Record:
 
     def take(self, made: Mapping[str, Any]) -> None:
         """Make the record say what is made now, besides the other streams that it names."""
-        streams = {**self.content.get("streams", {}), **made["streams"]}
+        streams = {**self._streams(), **made["streams"]}
         used = self.content.get("versions", [])
         used = [*used, *(one for one in made["versions"] if one not in used)]
         notes = self.content.get("notes", {})
@@ -93,8 +103,7 @@ class Record:
     def finish(self, notes: Mapping[str, Mapping[str, float]]) -> None:
         """Put in the notes of videos, and how many there are, and write."""
         for folder, stream in self.content["streams"].items():
-            files = (self.path.parent / folder).glob("*.npy")
-            stream["videos"] = sum(1 for path in files if not path.name.startswith("."))
+            stream["videos"] = sum(1 for _ in self._files(folder))
         self.content["notes"] = by_kind(notes)
         self.write()
 

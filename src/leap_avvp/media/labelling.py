@@ -173,7 +173,10 @@ def _score(videos: Sequence[Video], folder: Path, job: LabelJob, done: Labelling
 
     items = [video.id if video.clip is None else video.clip for video in wanted]
     names = [video.name for video in wanted]
-    work_on("label", job.scorer, items, names, take, done.run, job.jobs, job.scorer.device)
+    jobs = job.jobs or (
+        None if job.scorer.root is None else 1
+    )  # of features networks take longer to load than to judge
+    work_on("label", job.scorer, items, names, take, done.run, jobs, job.scorer.device)
     if record.content:
         record.finish(notebook.notes)
     notebook.close()

@@ -103,9 +103,15 @@ def read_teacher(which: str | Path, card: DataCard) -> Teacher:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        reason = (str(getattr(error, "strerror", "") or error).splitlines() or ["?"])[0]
-        raise DataError(f"{path}: expected a teacher in YAML, cannot read it ({reason})") from error
+        raise DataError(f"{path}: expected a teacher in YAML, cannot read it ({_reason(error)})") from error
     return _teacher(content, str(path), path.parent, card)
+
+
+def _reason(error: Exception) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if problem is not None:
+        return f"{problem}{'' if mark is None else f', line {mark.line + 1}'}"
+    return (str(getattr(error, "strerror", "") or error).splitlines() or [type(error).__name__])[0]
 
 
 def _teacher(content: Any, where: str, folder: Path | None, card: DataCard) -> Teacher:
