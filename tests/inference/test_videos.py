@@ -181,7 +181,7 @@ def test_no_more_than_a_batch_is_read_ahead(root: Path, monkeypatch: pytest.Monk
         ({"link_store": "nowhere"}, "data.link_store: expected the folder"),
         ({"card": "nowhere.yaml"}, "no such data card"),
         ({"features": "valour"}, "did you mean 'valor'"),
-        ({"packed": "float16"}, "no packed set"),
+        ({"packed": "float16"}, "expected a packed set at"),
     ],
 )
 def test_wrong_options_are_one_line(root: Path, options: dict[str, object], text: str) -> None:

@@ -25,7 +25,8 @@ def absence(path: Path) -> str | None:
         if path.is_symlink():
             target = path.parent / path.readlink()
             return f"missing: a link to {target}, which is not there; {_mend(target)}"
-        tracked = (path.with_name(f"{path.name}.dvc"), path.parent.with_name(f"{path.parent.name}.dvc"))
+        folder = path.absolute().parent  # of a name alone the parent is `.`, which has no name
+        tracked = (folder / f"{path.name}.dvc", folder.parent / f"{folder.name}.dvc")
         return "missing; `dvc pull` fetches it" if any(file.is_file() for file in tracked) else "missing"
     return None
 

@@ -17,6 +17,7 @@ from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.packed import open_folder
 from leap_avvp.data.packed.pack import pack_folder
 from leap_avvp.errors import DataError
+from leap_avvp.files.links import absence
 from leap_avvp.llp import SPLITS
 
 # Where a store keeps a file: its folder beside the data, the file's name in it, and what data.link_store is to name.
@@ -228,3 +229,10 @@ def test_pointers_are_left_out_of_a_set_even_where_most_files_are_some(root: Pat
     pack_folder(root, allow_missing=True)
     data = open_folder(root, allow_missing=True).load("train")
     assert [name[:11] for name in data.filenames] == ids[2:]
+
+
+def test_a_name_in_the_folder_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absence(Path("nowhere")) == "missing"
+    Path("there.dvc").touch()
+    assert absence(Path("there")) == "missing; `dvc pull` fetches it"
