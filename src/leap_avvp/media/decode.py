@@ -84,7 +84,7 @@ def probe(path: Path) -> MediaInfo:
     if frame is not None:
         check_size(Path(path), *size)
     if piece is not None:
-        check_sound(Path(path), piece.sample_rate, len(piece.layout.channels))
+        check_sound(Path(path), piece.sample_rate, piece.layout.nb_channels)
     return MediaInfo(
         path=Path(path),
         duration=duration,
@@ -94,7 +94,7 @@ def probe(path: Path) -> MediaInfo:
         height=size[1 - turn % 2],
         fps=float(rate) if rate and frame is not None else 0.0,
         audio_rate=0 if piece is None else piece.sample_rate,
-        channels=0 if piece is None else len(piece.layout.channels),
+        channels=0 if piece is None else piece.layout.nb_channels,
         rotation=90 * turn,
     )
 

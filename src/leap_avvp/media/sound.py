@@ -126,7 +126,7 @@ def _blocks(pieces: Iterator[_Samples], size: int) -> Generator[_Samples]:
 def _resampled(clip: Clip, rate: int, mono: bool, spans: _Spans) -> Iterator[_Samples]:
     soxr = need("soxr", "media")
     stream, before, shape = None, 0, 1
-    for found, piece in _gathered(_placed(clip, mono, spans)):
+    for found, piece in _gathered(_placed(clip, mono, spans), mono):
         if found != before:
             if stream is not None:  # a file whose rate changes on the way
                 yield from _out(stream.resample_chunk(np.zeros((0, shape), np.float32), last=True), mono)
@@ -142,17 +142,29 @@ def _out(samples: _Samples, mono: bool) -> Iterator[_Samples]:
         yield samples[:, 0] if mono else samples
 
 
-def _gathered(pieces: Iterator[tuple[int, _Samples]]) -> Iterator[tuple[int, _Samples]]:
-    """Join pieces of one rate to about a second: a call of the resampler costs more than a short piece does."""
-    for rate, group in itertools.groupby(pieces, key=lambda piece: piece[0]):
+def _gathered(pieces: Iterator[tuple[int, _Samples]], mono: bool) -> Iterator[tuple[int, _Samples]]:
+    """Join pieces of one rate to about a second: what is done with a short piece costs more than the piece."""
+    for (rate, _), group in itertools.groupby(pieces, key=lambda piece: (piece[0], piece[1].shape[1])):
         kept: list[_Samples] = []
+        held = 0
         for _, piece in group:
             kept.append(piece)
-            if sum(map(len, kept)) >= _SECOND * rate:
-                yield rate, np.concatenate(kept)
-                kept = []
+            held += len(piece)
+            if held >= _SECOND * rate:
+                yield rate, _clean(np.concatenate(kept), mono)
+                kept, held = [], 0
         if kept:
-            yield rate, np.concatenate(kept)
+            yield rate, _clean(np.concatenate(kept), mono)
+
+
+def _clean(samples: _Samples, mono: bool) -> _Samples:
+    """Return the mean of the channels, or each; what is no number is silence: it would spoil all that comes after."""
+    if mono and samples.shape[1] > 1:
+        total = samples[:, :1].copy()
+        for channel in range(1, samples.shape[1]):
+            total += samples[:, channel : channel + 1]
+        samples = total / np.float32(samples.shape[1])
+    return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _placed(clip: Clip, mono: bool, spans: _Spans) -> Iterator[tuple[int, _Samples]]:
@@ -187,7 +199,7 @@ def _begun(source: Opened, stream: AudioStream, clip: Clip, place: float | None)
 
 def _decoded(source: Opened, stream: AudioStream, clip: Clip) -> Iterator[_Piece]:
     av = pyav()
-    codec, base = stream.codec_context, stream.time_base
+    codec, base = stream.codec_context, float(stream.time_base or 0)
     zero = clip.start + source.origin
     stated = source.container.duration
     latest = _LONGEST_GAP if stated is None or stated <= 0 else stated / 1e6 + _BEYOND
@@ -203,8 +215,8 @@ def _decoded(source: Opened, stream: AudioStream, clip: Clip) -> Iterator[_Piece
             if frame.is_corrupt or not frame.samples:
                 lost = lost or bool(frame.is_corrupt)
                 continue
-            check_sound(clip.path, frame.sample_rate, len(frame.layout.channels))
-            time = None if frame.pts is None or base is None else float(frame.pts * base) - zero
+            check_sound(clip.path, frame.sample_rate, frame.layout.nb_channels)
+            time = None if frame.pts is None else frame.pts * base - zero
             if time is not None and time + clip.start > latest:
                 time = None
             yield time, frame.sample_rate, floats(frame), lost
@@ -227,12 +239,11 @@ def _laid(pieces: Iterator[_Piece], clip: Clip, mono: bool, spans: _Spans) -> It
             return
         if skip >= len(samples):
             continue
-        part = samples.mean(axis=1, keepdims=True, dtype=np.float32) if mono else samples
-        channels = channels or part.shape[1]
+        channels = channels if channels and not mono else samples.shape[1]
         for count in _silences(-skip, rate):
             yield rate, np.zeros((count, channels), np.float32)
             place.samples += count
-        part = _widened(part, channels)[max(0, skip) :]
+        part = _widened(samples, channels)[max(0, skip) :]
         if length < math.inf:
             part = part[: max(0, round((length - place.seconds) * rate))]
         if not len(part):
