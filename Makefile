@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-tools test-lowest audit lint reproduce-table6 reproduce-all parse torture bench bench-gpu bench-functions test-torchvision check-features clean
+.PHONY: help setup test test-lowest test-tools audit lint reproduce-table6 reproduce-all parse test-torchvision check-features torture bench bench-gpu bench-functions clean
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0

@@ -30,7 +30,7 @@ composed = {}
 for name, needed in NEEDED.items():
     for group, options in config_groups(name).items():
         for option in options:
-            extra = needed if name == "evaluate" or option == "llp" else []
+            extra = needed if name == "evaluate" or (group, option) == ("data", "llp") else []
             config = compose_config([f"{group}={option}", *extra, "output_dir=null"], name)
             composed[f"{name}: {group}/{option}"] = config_hash(plain(config))
 for launcher in launchers():
@@ -87,7 +87,8 @@ def test_wheel_carries_every_yaml_and_the_type_marker(wheel: Path) -> None:
     wanted = {f"leap_avvp/{path.relative_to(REPOSITORY).as_posix()}" for path in (REPOSITORY / "conf").rglob("*.yaml")}
     wanted |= {f"leap_avvp/experiments/{path.name}" for path in (REPOSITORY / "experiments").glob("*.yaml")}
     source = REPOSITORY / "src" / "leap_avvp"
-    wanted |= {f"leap_avvp/{path.relative_to(source).as_posix()}" for path in source.rglob("*.py")}
+    data = ("*.py", "*.yaml", "*.html", "*.css", "*.js")
+    wanted |= {f"leap_avvp/{path.relative_to(source).as_posix()}" for kind in data for path in source.rglob(kind)}
     assert len(wanted) > 30
     assert not (wanted | {"leap_avvp/py.typed", "leap_avvp/studies/page.html"}) - names
     top = {name.partition("/")[0] for name in names}
