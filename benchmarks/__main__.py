@@ -9,13 +9,14 @@ from pathlib import Path
 
 from benchmarks.features import feature_sets
 from benchmarks.inputs import input_pipeline
+from benchmarks.media import media
 from benchmarks.network import evaluation, side_by_side_step, train_step
 from benchmarks.report import Report
 from benchmarks.system import growth, memory, start_up
 from benchmarks.timing import bandwidth, gemm_rate
 from leap_avvp.training.trainer import quiet
 
-PARTS = ("step", "evaluation", "inputs", "features", "memory", "start-up", "cells", "growth")
+PARTS = ("step", "evaluation", "inputs", "features", "media", "memory", "start-up", "cells", "growth")
 
 
 def main() -> None:
@@ -42,6 +43,7 @@ def main() -> None:
             "evaluation": lambda: evaluation(report, 2 if small else 150),
             "inputs": lambda: input_pipeline(report, folder, 96 if small else 960),
             "features": lambda: feature_sets(report, folder, 8 if small else 200),
+            "media": lambda: media(report, folder, 4 if small else 60),
             "memory": lambda: memory(report, folder, 300 if small else 10_000, 1 if small else 3),
             "start-up": lambda: start_up(report, folder),
             "cells": lambda: side_by_side_step(report, 1 if small else 6),
