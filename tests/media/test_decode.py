@@ -440,7 +440,7 @@ def test_the_stream_that_counts(tmp_path: Path) -> None:
         for default, stream in streams.items():
             stream.width, stream.height = sizes[default]
             stream.pix_fmt = "yuv420p"
-            stream.disposition = av.stream.Disposition.default if default else av.stream.Disposition(0)
+            stream.disposition = av.stream.Disposition.default.value if default else 0
             picture = numbered(7 + default, *sizes[default])
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = 0, Fraction(1, 10)

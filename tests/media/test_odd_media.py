@@ -325,7 +325,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     with av.open(str(plain)) as sound, av.open(str(picture)) as image, av.open(str(path), "w") as out:
         audio = out.add_stream_from_template(sound.streams.audio[0])
         cover = out.add_stream_from_template(image.streams.video[0])
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         for source, stream in ((image, cover), (sound, audio)):
             for packet in source.demux():
                 if packet.dts is not None:

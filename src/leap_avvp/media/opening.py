@@ -149,6 +149,11 @@ class Opened:
                 return
 
 
+def _options() -> dict[str, dict[str, str]]:
+    """Return :data:`_ALONE` for opening; PyAV below 18 crashes where they are for the first look at pictures, too."""
+    return {"options" if int(pyav().__version__.partition(".")[0]) >= 18 else "container_options": _ALONE}
+
+
 def _moves(stream: VideoStream) -> bool:
     kinds = pyav().stream.Disposition
     return not stream.disposition & (kinds.attached_pic | kinds.timed_thumbnails)
@@ -214,7 +219,7 @@ def opened(path: Path) -> Iterator[Opened]:
                 raise DataError(f"{path}: expected a media file, found an empty one")
             # A file object, not a name: FFmpeg reads `concat:`, `%03d` and the like out of names.
             file = stack.enter_context(open(os.fspath(path), "rb", buffering=0))
-            container = stack.enter_context(av.open(file, options=_ALONE, metadata_errors="replace"))
+            container = stack.enter_context(av.open(file, metadata_errors="replace", **_options()))
         except (av.FFmpegError, OSError, RuntimeError, ValueError, OverflowError) as error:
             if isinstance(error, DataError):
                 raise
