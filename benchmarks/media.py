@@ -18,6 +18,7 @@ from benchmarks.report import Report
 from benchmarks.timing import race
 from leap_avvp.errors import LeapError
 from leap_avvp.media import Clip, constant_rate, read_audio
+from leap_avvp.media.opening import pyav
 from leap_avvp.media.reel import read_reel
 
 __all__ = ["media"]
@@ -83,11 +84,13 @@ WAYS: dict[str, tuple[Callable[[Path], int], Callable[[Path], int]]] = {
 
 
 def media(report: Report, folder: Path, seconds: float) -> None:
-    """Time what a video costs, for one process and two; ``seconds`` is how long each video is.
+    """Time what a video costs, for one process and two.
 
-    The real sample video is used where it lies beside the repository and is as long, else one made here.
+    Of LLP's sample video, ten seconds long, where it lies beside the repository and ``seconds`` are not fewer; else of
+    one of so many seconds that is made here.
     """
     try:
+        pyav()
         path = _SAMPLE if _SAMPLE.is_file() and seconds >= 10 else _write(folder / "bench.mp4", seconds)
     except LeapError as error:
         report.facts.append(f"Decoding was not measured: {error}")
@@ -153,9 +156,7 @@ def _scaling(
 
 def _write(path: Path, seconds: float) -> Path:
     """Write a video of moving noise that is about as hard to decode as a real one."""
-    from leap_avvp.media.extras import need
-
-    av = need("av", "media")
+    av = pyav()
     rng = np.random.default_rng(0)
     width, height = SIZE
     scene = np.repeat(np.repeat(rng.integers(0, 256, (height // 8, width // 4, 3), np.uint8), 8, 0), 8, 1)

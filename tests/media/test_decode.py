@@ -109,6 +109,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}},
     "av1.mp4": {"codec": "libsvtav1", "options": {"preset": "12", "svtav1-params": "verbose=0"}},
     "ffv1.mkv": {"codec": "ffv1"},
+    "mpeg4.avi": {"codec": "mpeg4"},
 }
 
 
