@@ -24,7 +24,7 @@ from leap_avvp.cli import (
     weights,
 )
 from leap_avvp.cli.arguments import HydraCommand, SubCommand, add_command
-from leap_avvp.errors import LeapError
+from leap_avvp.errors import ConfigError, LeapError
 from leap_avvp.files.interrupts import Stopped
 
 __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
@@ -95,6 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0 done, 1 failed, 2 something to mend, 128 + n ended by signal n."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        for word in words:
+            if "\0" in str(word):  # no system takes it in a path; from a shell it cannot come
+                raise ConfigError(f"{str(word)[:80]!r}: expected text without a NUL character")
         for hydra_command in HYDRA_COMMANDS:
             if words[:1] == [hydra_command.NAME]:
                 return hydra_command.run(words[1:])

@@ -37,9 +37,7 @@ def build_part(node: Mapping[str, Any], path: str, *args: Any, **kwargs: Any) ->
         LeapError: the part's own complaint, or one line that names the node and what is wrong with its keys.
     """
     content = dict(node)
-    check_targets(content, path)
-    if content.get("_target_") is None:
-        raise ConfigError(f"{path}._target_: expected the name of a class or function, found none")
+    _check_named(content, path)
     if not content.get("_partial_"):
         check_arguments(content, path, len(args), kwargs)
     try:
@@ -51,6 +49,12 @@ def build_part(node: Mapping[str, Any], path: str, *args: Any, **kwargs: Any) ->
             if isinstance(cause, LeapError):
                 raise cause from error
         raise ConfigError(f"{path}: {(str(cause).splitlines() or ['?'])[0]}") from error
+
+
+def _check_named(node: Mapping[str, Any], path: str) -> None:
+    check_targets(node, path)
+    if node.get("_target_") is None:
+        raise ConfigError(f"{path}._target_: expected the name of a class or function, found none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +193,7 @@ class Parts:
         if takes(node, "card"):
             given["card"] = self.card
         # Not through Hydra, which would take the card for a config.
-        check_targets(node, "data")
+        _check_named(node, "data")
         check_arguments(node, "data", named=tuple(given))
         make = build_part({**node, "_partial_": True}, "data")
         with wrong_arguments(node, "data"):
