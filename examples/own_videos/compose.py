@@ -1,6 +1,6 @@
 """Compose clips with known truth: what is heard and what is seen in which second, out of real sounds and photos.
 
-    python examples/own_videos/compose.py farm --train 160 --val 24 --test 48
+    python examples/own_videos/compose.py farm --train 162 --val 36 --test 54
 
 writes ``farm/clips/*.mp4``, ``farm/annotations/`` (weak labels of all of them; dense ones of validation and test
 clips), ``farm/unseen/*.mp4``, which no annotation names, and ``farm/truth/``: what is heard and seen in training and
@@ -215,8 +215,8 @@ class _Camera:
         self._frames = frames
 
     def _window(self, rng: np.random.Generator) -> tuple[float, float, float, float]:
-        """Return left, top, right and bottom in pixels: of the clip's shape, 0.8 to 1 of what fits."""
-        width = min(self._photo.width, self._photo.height * WIDTH / HEIGHT) * rng.uniform(0.8, 1.0)
+        """Return left, top, right and bottom in pixels: of the clip's shape, 0.65 to 1 of what fits."""
+        width = min(self._photo.width, self._photo.height * WIDTH / HEIGHT) * rng.uniform(0.65, 1.0)
         height = width * HEIGHT / WIDTH
         left, top = rng.uniform(0, self._photo.width - width), rng.uniform(0, self._photo.height - height)
         return left, top, left + width, top + height
@@ -233,7 +233,7 @@ def main() -> int:
     """Compose what the command line says; return 0, or 2 with a line that says what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="a folder")
-    for split, count in zip(SPLITS, (160, 24, 48, 2), strict=True):
+    for split, count in zip(SPLITS, (162, 36, 54, 2), strict=True):
         parser.add_argument(f"--{split}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
     parser.add_argument("--seconds", type=int, default=10, metavar="S", help="of a clip, 3 to 60 (default: 10)")
     parser.add_argument("--seed", type=int, default=0, metavar="N")

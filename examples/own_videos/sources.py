@@ -78,12 +78,12 @@ _CHICKEN, _DUCK, _SHEEP, _PIG = (
     (_photo("pig", 0.1, 0.1, 0.9, 1.0),),
 )
 CLASSES: dict[str, Class] = {
-    # One bark and two dogs of a sound library; a shepherd, and a retriever.
+    # Three recordings of barks; a shepherd and two retrievers.
     "dog": Class(
         (_animal("dog"), _noise("LRBark_1_LA_cut")),
         (_noise("LRBark_3_LA_cut"),),
-        (_photo("dog"),),
-        (Photo("babyshapes", "dog1/dog3.webp"),),
+        (_photo("dog"), Photo("babyshapes", "dog1/dog3.webp")),
+        (Photo("babyshapes", "dog2/dog3.webp"), Photo("babyshapes", "dog2/dog5.webp")),
     ),
     "cat": Class(
         (_animal("cat", 0.85),),
