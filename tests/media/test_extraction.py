@@ -21,7 +21,7 @@ from leap_avvp.errors import ConfigError, DataError, LeapError
 from leap_avvp.files import folder_lock
 from leap_avvp.files.interrupts import Stopped
 from leap_avvp.files.locks import LOCK_FILES
-from leap_avvp.media import extraction, extractor, runs
+from leap_avvp.media import extraction, extractor, recipes, runs
 from leap_avvp.media.asked import job_of
 from leap_avvp.media.clips import Listing
 from leap_avvp.media.decode import Clip, read_audio
@@ -420,13 +420,13 @@ def test_a_card_is_brought_along(tmp_path: Path, quick: None) -> None:
 def test_pictures_are_decoded_once_for_all_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     videos = write_clips(tmp_path / "videos", ["a"])
     calls: list[Path] = []
-    original = extractor.constant_rate
+    original = recipes.constant_rate
 
     def counted(clip: Clip, rate: float) -> Any:
         calls.append(clip.path)
         return original(clip, rate)
 
-    monkeypatch.setattr(extractor, "constant_rate", counted)
+    monkeypatch.setattr(recipes, "constant_rate", counted)
     monkeypatch.setitem(fakes.RECIPES, "video_3d", dataclasses.replace(fakes.RECIPES["video_2d"], stream="video_3d"))
     work = FakeExtractor(STREAMS | {"video_3d": "llp"}, 2)()
     made = work(Request(Clip(videos / "a.mkv", name="a"), ("audio", "video_2d", "video_3d")))

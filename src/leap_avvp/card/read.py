@@ -15,7 +15,7 @@ from leap_avvp.card.dataset import CARD_FILE, IDS, LLP, DataCard
 from leap_avvp.card.features import LLP_FEATURES, FeatureSet, feature_set, named_features
 from leap_avvp.errors import ConfigError, DataError, nearest
 
-__all__ = ["MOST_CLASSES", "MOST_SEGMENTS", "card_content", "card_from", "card_of", "read_card"]
+__all__ = ["MOST_CLASSES", "MOST_SEGMENTS", "card_content", "card_file", "card_from", "card_of", "read_card"]
 
 MOST_CLASSES = 1_000
 MOST_SEGMENTS = 600
@@ -24,6 +24,19 @@ _MODALITIES = ("audio", "visual")
 _MOST_BYTES = 2**22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _NO_CLASS = re.compile(r"[,\t\r\n\0]")
+
+
+def card_file(root: str | Path | None, card: str | Path | None = None) -> Path | None:
+    """Return the file of the card that is named, or that lies in the data folder; None where there is neither.
+
+    Args:
+        root: the data folder, if there is one.
+        card: a card, or the folder that it lies in; it need not be there.
+    """
+    if card is not None:
+        return Path(card) / CARD_FILE if Path(card).is_dir() else Path(card)
+    beside = None if root is None else Path(root) / CARD_FILE
+    return beside if beside is not None and beside.is_file() else None
 
 
 def card_of(
@@ -40,11 +53,7 @@ def card_of(
         DataError: a card that is damaged, or not there.
         ConfigError: an unknown feature set.
     """
-    path = Path(card) if card is not None else None
-    if path is not None and path.is_dir():
-        path = path / CARD_FILE
-    if path is None and root is not None and (Path(root) / CARD_FILE).is_file():
-        path = Path(root) / CARD_FILE
+    path = card_file(root, card)
     found = LLP if path is None else read_card(path)
     if features is None:
         return found

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leap_avvp.card import LLP, DataCard, FeatureSet, feature_set
-from leap_avvp.card.dataset import CARD_FILE
-from leap_avvp.card.read import card_from, read_card
+from leap_avvp.card.read import card_file, card_from, read_card
 from leap_avvp.errors import ConfigError
 
 __all__ = ["card_in", "found_card", "same_card", "with_card"]
@@ -21,18 +20,13 @@ def found_card(data: Mapping[str, Any]) -> DataCard | None:
         DataError: a card that is damaged, or not there.
     """
     named, root = data.get("card"), data.get("root")
-    if named is not None:
-        path = Path(str(named))
-        return read_card(path / CARD_FILE if path.is_dir() else path)
-    if root is None:
-        return None
-    if (Path(str(root)) / "header.json").is_file():  # a packed set that was taken along alone
-        # Here, not above: it brings torch, which the plan of a study need not wait for.
+    if named is None and root is not None and (Path(str(root)) / "header.json").is_file():
+        # A packed set that was taken along alone. Here, not above: it brings torch, which no plan of a study needs.
         from leap_avvp.data.packed.format import read_header
 
         return read_header(Path(str(root))).data_card()
-    path = Path(str(root)) / CARD_FILE
-    return read_card(path) if path.is_file() else None
+    path = card_file(*(None if place is None else str(place) for place in (root, named)))
+    return None if path is None else read_card(path)
 
 
 def with_card(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from leap_avvp.card import FeatureSet, named_features
 from leap_avvp.errors import ConfigError, DataError
-from leap_avvp.media.decode import Clip, constant_rate, frames_at, probe, read_audio
-from leap_avvp.media.recipes import RECIPES, Recipe
+from leap_avvp.media.decode import Clip, probe, read_audio
+from leap_avvp.media.recipes import RECIPES, Recipe, pictures_of, shrunk
 
 __all__ = ["LONGER", "SHORTER", "Extractor", "Made", "Request", "origins_of"]
 
@@ -167,27 +167,9 @@ class Extractor:
                 yield from ((stream, samples) for stream in streams)
                 continue
             pictures: Iterable[Any] = ()
-            if shown and times is None:
-                pictures = constant_rate(clip, rate)
-            elif shown:
-                pictures = frames_at(clip, times(self.segments, self.seconds))
-            yield from _shrunk(pictures, {stream: backbones[stream] for stream in streams}).items()
-
-
-def _shrunk(pictures: Iterable[Any], backbones: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return what each network need keep of some pictures, by stream; None where there is none."""
-    kept: dict[str, list[Any]] = {stream: [] for stream in backbones}
-    before: Any = None
-    small: dict[str, Any] = {}
-    for picture in pictures:
-        if not small or picture is not before:  # the same again where one stands long
-            before = picture
-            small = {
-                stream: None if picture is None else backbone.shrink(picture) for stream, backbone in backbones.items()
-            }
-        for stream, one in small.items():
-            kept[stream].append(one)
-    return kept
+            if shown:
+                pictures = pictures_of(clip, rate, times, self.segments, self.seconds)
+            yield from shrunk(pictures, {stream: backbones[stream] for stream in streams}).items()
 
 
 def _widen(backbone: Any) -> None:

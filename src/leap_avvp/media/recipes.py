@@ -17,7 +17,7 @@ T segments of ``seconds`` s each. For LLP's 10 of 1 s a recipe does what the set
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,10 @@ from leap_avvp.media.rows import centres, clap_map, clap_rows, embedded_rows, ev
 from leap_avvp.media.sampling import LLP_RATE
 from leap_avvp.media.sound import read_audio
 
-__all__ = ["RECIPES", "Recipe", "extract_stream", "fit", "recipes_of"]
+__all__ = ["RECIPES", "Recipe", "extract_stream", "fit", "pictures_of", "recipes_of", "shrunk"]
 
 _Rows = NDArray[np.float32]
+Times = Callable[[int, float], NDArray[np.float64]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Recipe:
     """``(weights, device)`` to a backbone."""
     work: Callable[[Any, Any, int, float], _Rows]
     """``(backbone, material, segments, seconds)`` to (R, F)."""
-    times: Callable[[int, float], NDArray[np.float64]] | None = None
+    times: Times | None = None
     """``(segments, seconds)`` to seconds of the pictures, where they are not those at :attr:`rate`."""
 
     def rows(self, segments: int) -> int:
@@ -146,19 +147,34 @@ def extract_stream(
     if recipe.kind == "sound":
         material: Any = read_audio(clip, round(recipe.rate))
     else:
-        shown = (
-            constant_rate(clip, recipe.rate)
-            if recipe.times is None
-            else frames_at(clip, recipe.times(segments, seconds))
-        )
-        material, before, small = [], None, None
-        for picture in shown:
-            if picture is not before:  # the same again where one stands long
-                before, small = picture, None if picture is None else backbone.shrink(picture)
-            material.append(small)
+        shown = pictures_of(clip, recipe.rate, recipe.times, segments, seconds)
+        material = shrunk(shown, {recipe.stream: backbone})[recipe.stream]
     if not stretch and len(material) > 0:
         material = fit(recipe, material, segments, seconds)
     return recipe.run(backbone, material, segments, seconds)
+
+
+def pictures_of(
+    clip: Clip, rate: float, times: Times | None, segments: int, seconds: float
+) -> Iterator[NDArray[np.uint8] | None]:
+    """Yield the pictures of a clip that recipes of this :attr:`Recipe.rate` and :attr:`Recipe.times` are made of."""
+    return constant_rate(clip, rate) if times is None else frames_at(clip, times(segments, seconds))
+
+
+def shrunk(pictures: Iterable[Any], backbones: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return what each network need keep of some pictures, by stream; None where there is none."""
+    kept: dict[str, list[Any]] = {stream: [] for stream in backbones}
+    before: Any = None
+    small: dict[str, Any] = {}
+    for picture in pictures:
+        if not small or picture is not before:  # the same again where one stands long
+            before = picture
+            small = {
+                stream: None if picture is None else backbone.shrink(picture) for stream, backbone in backbones.items()
+            }
+        for stream, one in small.items():
+            kept[stream].append(one)
+    return kept
 
 
 def _ear(weights: Path | None, device: Any) -> Any:
