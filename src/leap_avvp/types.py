@@ -75,18 +75,28 @@ class ParserOutput(Mapping[str, Tensor]):
     label_visual_feature: Tensor | None = None
     """(B, C, D) LEAP only."""
     audio_attention: Tensor | None = None
-    """(B, H, C, T) LEAP only: cross-modal attention, softmax over the segments, of the block that is read."""
+    """(B, H, C, T) softmax over the segments, which sums to 1: of LEAP the cross-modal attention of the block that is
+    read; of MMIL, with H = 1, what its pooling weighs the segments by."""
     visual_attention: Tensor | None = None
-    """(B, H, C, T) LEAP only."""
+    """(B, H, C, T) as above, for the visual modality."""
+    segment_audio_logit: Tensor | None = None
+    """(B, T, C) whose sigmoid ``segment_audio_prob`` is, for losses that would lose digits in the probability."""
+    segment_visual_logit: Tensor | None = None
+    """(B, T, C) as above, for the visual modality."""
+    auxiliary: dict[str, Tensor] | None = None
+    """What only a loss reads, by name. ``out["name"]`` finds it where no field has the name; iteration and length
+    leave it out, so that exported models do not give it."""
 
     def __getitem__(self, name: str) -> Tensor:
-        value = getattr(self, name, None) if name in self.__dataclass_fields__ else None
+        known = name in self.__dataclass_fields__ and name != "auxiliary"
+        value = getattr(self, name) if known else (self.auxiliary or {}).get(name)
         if value is None:
             raise KeyError(name)
         return value  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[str]:
-        return (field.name for field in dataclasses.fields(self) if getattr(self, field.name) is not None)
+        names = (field.name for field in dataclasses.fields(self) if field.name != "auxiliary")
+        return (name for name in names if getattr(self, name) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

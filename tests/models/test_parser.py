@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -60,14 +62,21 @@ def test_outputs_have_the_stated_shapes_and_range(parser):
     shapes = {"video_prob": (B, C), "audio_prob": (B, C), "visual_prob": (B, C)}
     shapes |= {"segment_audio_prob": (B, T, C), "segment_visual_prob": (B, T, C)}
     shapes |= {"audio_feature": (B, T, D), "visual_feature": (B, T, D)}
+    shapes |= {"segment_audio_logit": (B, T, C), "segment_visual_logit": (B, T, C)}
+    heads = 1
     if isinstance(parser.decoder, LEAPDecoder):
+        heads = 4
         shapes |= {"label_audio_feature": (B, C, D), "label_visual_feature": (B, C, D)}
-        shapes |= {"audio_attention": (B, 4, C, T), "visual_attention": (B, 4, C, T)}
+    shapes |= {"audio_attention": (B, heads, C, T), "visual_attention": (B, heads, C, T)}
     assert {name: tuple(value.shape) for name, value in out.items()} == shapes
     for name, value in out.items():
         if name.endswith("prob"):
             assert value.min() >= 0
             assert value.max() <= 1
+    for modality in ("audio", "visual"):
+        sums = out[f"{modality}_attention"].sum(dim=-1)
+        torch.testing.assert_close(sums, torch.ones_like(sums))
+        torch.testing.assert_close(out[f"segment_{modality}_logit"].sigmoid(), out[f"segment_{modality}_prob"])
 
 
 def test_every_parameter_learns(parser):
@@ -134,11 +143,26 @@ def test_encoder_and_decoder_must_have_one_width():
 def test_output_is_a_mapping_that_leaves_absent_fields_out():
     out = VideoParser(make_encoder("han"), make_decoder("mmil")).eval()(**make_inputs())
     assert "label_audio_feature" not in out
-    assert len(out) == len(list(out)) == 7
-    with pytest.raises(KeyError):
-        out["label_audio_feature"]
-    with pytest.raises(KeyError):
-        out["keys"]
+    assert len(out) == len(list(out)) == 11
+    for name in ("label_audio_feature", "keys", "auxiliary"):
+        with pytest.raises(KeyError):
+            out[name]
+
+
+def test_mmil_pools_by_the_attention_that_it_gives():
+    out = VideoParser(make_encoder("han"), make_decoder("mmil")).eval()(**make_inputs())
+    pooled = (out.visual_attention[:, 0].transpose(1, 2) * out.segment_visual_prob).sum(dim=1)
+    torch.testing.assert_close(pooled, out.visual_prob)
+
+
+def test_what_only_a_loss_reads_is_found_by_name_and_not_listed():
+    out = VideoParser(make_encoder("han"), make_decoder("mmil")).eval()(**make_inputs())
+    extra = {"reconstruction": torch.ones(2), "video_prob": torch.ones(1)}
+    more = dataclasses.replace(out, auxiliary=extra)
+    assert list(more) == list(out)
+    assert more["reconstruction"] is extra["reconstruction"]
+    assert "reconstruction" in more
+    assert more["video_prob"] is out.video_prob, "a field comes first"
 
 
 @pytest.mark.parametrize(

@@ -232,8 +232,8 @@ def _parse(run: Run, split: str, rows: Sequence[int]) -> Iterator[Parsing]:
 
 
 def _attention(out: ParserOutput, index: int) -> dict[str, NDArray[np.float32]] | None:
-    if out.audio_attention is None or out.visual_attention is None:
-        return None
+    if out.label_audio_feature is None or out.audio_attention is None or out.visual_attention is None:
+        return None  # the figures draw how labels read segments; what MMIL pools by is another thing
     return {
         "audio": out.audio_attention[index].mean(dim=0).numpy(),
         "visual": out.visual_attention[index].mean(dim=0).numpy(),

@@ -161,4 +161,6 @@ class LEAPDecoder(nn.Module):
             label_visual_feature=visual.label_feature,
             audio_attention=audio.attention,
             visual_attention=visual.attention,
+            segment_audio_logit=audio.scores,
+            segment_visual_logit=visual.scores,
         )

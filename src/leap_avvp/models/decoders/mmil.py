@@ -34,11 +34,13 @@ class MMILDecoder(nn.Module):
     def forward(self, encoded: EncoderOutput) -> ParserOutput:
         """Decode (B, T, D) features of both modalities."""
         streams = torch.stack((encoded.audio, encoded.visual), dim=2)  # (B, T, 2, D)
-        segment_prob = self.probability(streams).sigmoid()  # (B, T, 2, C)
+        logits = self.probability(streams)  # (B, T, 2, C)
+        segment_prob = logits.sigmoid()
         over_time = self.time_attention(streams).softmax(dim=1)
         over_modality = self.modality_attention(streams).softmax(dim=2)
         pooled = over_time * segment_prob
         audio_prob, visual_prob = pooled.sum(dim=1).unbind(dim=1)  # (B, C) each
+        audio_attention, visual_attention = over_time.permute(2, 0, 3, 1).unsqueeze(2).unbind()  # (B, 1, C, T) each
         return ParserOutput(
             # Both softmaxes make a convex sum; rounding must not carry it past 1, where the loss is not defined.
             video_prob=(over_modality * pooled).sum(dim=(1, 2)).clamp(max=1.0),
@@ -48,4 +50,8 @@ class MMILDecoder(nn.Module):
             segment_visual_prob=segment_prob[:, :, 1],
             audio_feature=encoded.audio,
             visual_feature=encoded.visual,
+            audio_attention=audio_attention,
+            visual_attention=visual_attention,
+            segment_audio_logit=logits[:, :, 0],
+            segment_visual_logit=logits[:, :, 1],
         )
