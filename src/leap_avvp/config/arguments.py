@@ -10,7 +10,7 @@ from typing import Any
 from leap_avvp.config.trust import check_targets, locate
 from leap_avvp.errors import ConfigError, LeapError, nearest
 
-__all__ = ["check_arguments", "takes", "wrong_arguments"]
+__all__ = ["check_arguments", "check_nested", "takes", "wrong_arguments"]
 
 _HYDRAS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -57,6 +57,20 @@ def check_arguments(node: Mapping[str, Any], path: str, positional: int = 0, nam
     for name in free:
         if parameters[name].default is inspect.Parameter.empty and name not in given:
             raise ConfigError(f"{path}.{name}: {node['_target_']} needs it; add +{path}.{name}=VALUE")
+
+
+def check_nested(node: Mapping[str, Any], path: str) -> None:
+    """Check the arguments of the parts within a part, as the terms of a loss; the node's own are not looked at.
+
+    Raises:
+        ConfigError: naming the key by its whole path, and the arguments that there are.
+    """
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            place = f"{path}.{key}"
+            if value.get("_target_") is not None and not value.get("_partial_"):
+                check_arguments(value, place)
+            check_nested(value, place)
 
 
 def takes(node: Mapping[str, Any], argument: str) -> bool:

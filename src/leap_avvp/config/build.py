@@ -15,12 +15,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from leap_avvp.card import DataCard
-from leap_avvp.config.arguments import check_arguments, takes, wrong_arguments
+from leap_avvp.config.arguments import check_arguments, check_nested, takes, wrong_arguments
 from leap_avvp.config.cards import card_in
 from leap_avvp.config.trust import check_targets, locate
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, LeapError
-from leap_avvp.losses import ParsingLoss
+from leap_avvp.losses import TrainingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
 from leap_avvp.models.frontend import Frontend
@@ -40,6 +40,7 @@ def build_part(node: Mapping[str, Any], path: str, *args: Any, **kwargs: Any) ->
     _check_named(content, path)
     if not content.get("_partial_"):
         check_arguments(content, path, len(args), kwargs)
+    check_nested(content, path)
     try:
         return instantiate(content, *args, _convert_="all", **kwargs)
     except InstantiationException as error:
@@ -139,9 +140,9 @@ class Parts:
         known = {"num_classes": card.num_classes, "num_segments": card.segments, "classes": list(card.classes)}
         return {name: value for name, value in known.items() if name not in node and takes(node, name)}
 
-    def loss(self) -> ParsingLoss:
+    def loss(self) -> TrainingLoss:
         """Build the training loss."""
-        loss: ParsingLoss = build_part(self._group("loss"), "loss")
+        loss: TrainingLoss = _checked(build_part(self._group("loss"), "loss"), TrainingLoss, "loss")
         return loss
 
     def protocol(self) -> Protocol:

@@ -17,8 +17,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from leap_avvp.card.features import STREAMS
 from leap_avvp.config.build import Parts
+from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import LeapError
-from leap_avvp.losses import ParsingLoss
+from leap_avvp.losses import ParsingLoss, TrainingLoss
 from leap_avvp.metrics import ParsingMetrics, Protocol
 from leap_avvp.metrics.protocol import non_finite_videos
 from leap_avvp.models import VideoParser
@@ -27,6 +28,7 @@ from leap_avvp.types import Batch, ParserOutput
 
 __all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule", "build_module"]
 
+_TARGETS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
 _HOW_TO_GO_ON = (
     "Lower optimizer.lr, or set trainer.gradient_clip_val; checkpoints of earlier epochs are kept, and "
     "init_from=FOLDER starts from the best of them"
@@ -57,7 +59,7 @@ class ParsingModule(lightning.LightningModule):
     def __init__(
         self,
         parser: VideoParser,
-        loss: ParsingLoss | None = None,
+        loss: TrainingLoss | None = None,
         protocol: Protocol | None = None,
         optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
         scheduler: Callable[..., LRScheduler] | None = None,
@@ -65,7 +67,7 @@ class ParsingModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.parser = parser
-        self.loss = loss or ParsingLoss()
+        self.loss: TrainingLoss = loss or ParsingLoss()
         self.protocol = protocol or Protocol()
         self.seed = seed
         self._optimizer = optimizer
@@ -82,8 +84,15 @@ class ParsingModule(lightning.LightningModule):
         out: ParserOutput = self.parser(**_features(batch))
         return out
 
+    def on_fit_start(self) -> None:
+        """Show the loss all targets of the training split."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, LLPDataModule):
+            tensors = data.dataset("train").tensors
+            self.loss.prepare({name: tensors[name] for name in _TARGETS if name in tensors})
+
     def on_train_epoch_start(self) -> None:
-        """Seed dropout for this epoch."""
+        """Seed dropout, and what else is drawn, for this epoch."""
         torch.manual_seed(int(np.random.SeedSequence((self.seed, self.current_epoch)).generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -93,7 +102,8 @@ class ParsingModule(lightning.LightningModule):
             NonFiniteLossError: naming the step, the terms and the videos.
         """
         tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
-        terms = self._terms(tensors)
+        self.loss.progress = self.current_epoch + batch_idx / max(1, self.trainer.num_training_batches)
+        terms = self._terms(self.loss.relabel(tensors, self.parser))
         if not torch.isfinite(terms["total"]):
             self._refuse(terms, batch, batch_idx)
         self.log_dict(
@@ -105,8 +115,8 @@ class ParsingModule(lightning.LightningModule):
         return terms["total"]
 
     def loss_terms(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the loss terms of a batch's tensors, see :class:`~leap_avvp.losses.ParsingLoss`."""
-        return self.loss(self.parser(**_features(tensors)), tensors)
+        """Return the loss terms of a batch's tensors, see :class:`~leap_avvp.losses.TrainingLoss`."""
+        return self.loss(self.parser(**_features(tensors)), tensors, self.parser)
 
     def compile_parts(self, device: torch.device) -> None:
         """Compile parser and loss, on a GPU into CUDA graphs; weights and their names stay as they are."""

@@ -1,0 +1,28 @@
+"""Training losses: LEAP's, and sums of terms that a config puts together, for any encoder and decoder."""
+
+from leap_avvp.losses.alignment import NORMALISERS, alignment_loss, event_overlap
+from leap_avvp.losses.balance import FixedBalance, FrequencyBalance
+from leap_avvp.losses.base import TrainingLoss
+from leap_avvp.losses.entropy import binary_cross_entropy
+from leap_avvp.losses.parsing import ParsingLoss
+from leap_avvp.losses.relabelling import Relabelling
+from leap_avvp.losses.sums import SumOfTerms
+from leap_avvp.losses.terms import AlignmentTerm, SegmentTerm, Step, Term, VideoTerm
+
+__all__ = [
+    "NORMALISERS",
+    "AlignmentTerm",
+    "FixedBalance",
+    "FrequencyBalance",
+    "ParsingLoss",
+    "Relabelling",
+    "SegmentTerm",
+    "Step",
+    "SumOfTerms",
+    "Term",
+    "TrainingLoss",
+    "VideoTerm",
+    "alignment_loss",
+    "binary_cross_entropy",
+    "event_overlap",
+]
