@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from leap_avvp.errors import DataError
-from leap_avvp.metrics import SCORE_NAMES, ParsingMetrics, per_video_scores
+from leap_avvp.metrics import EXCLUSIVE_NAMES, SCORE_NAMES, ParsingMetrics, exclusive_scores, per_video_scores
 
-KEYS = (*SCORE_NAMES, "average")
+KEYS = (*SCORE_NAMES, "average", *EXCLUSIVE_NAMES)
 
 
 def random_grids(videos: int, seed: int = 0, density: float = 0.4) -> list[Tensor]:
@@ -50,11 +50,14 @@ def test_the_released_programs_means(golden: SimpleNamespace) -> None:
 def test_percent_of_the_per_video_means() -> None:
     grids = random_grids(7)
     expected = {name: 100 * value.mean().item() for name, value in per_video_scores(*grids).items()}
+    others = {name: 100 * value.mean().item() for name, value in exclusive_scores(*grids).items()}
     computed = scored(grids).compute()
     assert tuple(computed) == KEYS
     assert {(value.dtype, value.shape) for value in computed.values()} == {(torch.float64, torch.Size([]))}
     average = sum(expected.values()) / 10
-    assert {k: v.item() for k, v in computed.items()} == pytest.approx(expected | {"average": average}, abs=1e-12)
+    assert {k: v.item() for k, v in computed.items()} == pytest.approx(
+        expected | {"average": average} | others, abs=1e-12
+    )
 
 
 def test_one_video_by_hand() -> None:

@@ -105,7 +105,7 @@ def test_the_released_programs_scores(tmp_path: Path) -> None:
 
 def test_the_truth_scores_100(arrays: Arrays, score: Callable[..., ScoreResult]) -> None:
     result = score(arrays)
-    assert len(result.scores) == 11
+    assert len(result.scores) == 15
     assert set(result.scores.values()) == {100.0}
     assert result.protocol == "filter=none (segments as given), event IoU>=0.5"
 

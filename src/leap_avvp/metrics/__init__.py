@@ -1,7 +1,8 @@
 """Metrics of audio-visual video parsing, and the protocols under which they are reported."""
 
+from leap_avvp.metrics.exclusive import EXCLUSIVE_NAMES, exclusive_scores
 from leap_avvp.metrics.functional import SCORE_NAMES, per_video_scores
 from leap_avvp.metrics.parsing import ParsingMetrics
 from leap_avvp.metrics.protocol import Protocol
 
-__all__ = ["SCORE_NAMES", "ParsingMetrics", "Protocol", "per_video_scores"]
+__all__ = ["EXCLUSIVE_NAMES", "SCORE_NAMES", "ParsingMetrics", "Protocol", "exclusive_scores", "per_video_scores"]

@@ -1,4 +1,4 @@
-"""What a test leaves beside its scores: a file of predictions, and the ten scores of each video."""
+"""What a test leaves beside its scores: a file of predictions, and the scores of each video."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
 from leap_avvp.data.datamodule import LLPDataModule, SplitDataset
-from leap_avvp.metrics import per_video_scores
+from leap_avvp.metrics import exclusive_scores, per_video_scores
 from leap_avvp.scoring.per_video import PER_VIDEO_FILE, write_per_video
 from leap_avvp.scoring.predictions import write_predictions
 from leap_avvp.training.module import ParsingModule
@@ -61,9 +61,10 @@ class PerVideoWriter(Callback):
 
 
 def _scores(predictions: dict[str, Any], videos: SplitDataset) -> dict[str, NDArray[np.float64]]:
-    """Return the ten scores (N,) of each test video."""
+    """Return the scores (N,) of each test video: the ten, and those of what is only heard or seen."""
     place = {name: row for row, name in enumerate(videos.video_ids)}
     rows = torch.tensor([place[name] for name in predictions["video_ids"]])
     truth = [videos.tensors[f"target_{modality}"].cpu().bool()[rows] for modality in ("audio", "visual")]
     said = [torch.from_numpy(predictions[modality]) for modality in ("audio", "visual")]
-    return {name: scores.numpy() for name, scores in per_video_scores(*said, *truth).items()}
+    scores = per_video_scores(*said, *truth) | exclusive_scores(*said, *truth)
+    return {name: values.numpy() for name, values in scores.items()}
