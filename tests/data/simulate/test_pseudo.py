@@ -60,3 +60,41 @@ def test_errors_differ_by_class() -> None:
     audio, _ = SOURCE.teachers("train")
     recall = [agreement(audio[..., label], dense.audio[..., label]).recall for label in range(25)]
     assert max(recall) - min(recall) > 0.08
+
+
+def test_soft_targets_say_what_the_labels_say_and_how_surely() -> None:
+    source = SimulatedLLP(2000, pseudo_labels="uwav")
+    _, weak, dense = source.labels("train")
+    loaded = source.load("train")
+    for hard, soft, given, truth in zip(
+        source.teachers("train"),
+        source.soft_targets("train"),
+        (loaded.segment_audio, loaded.segment_visual),
+        dense,
+        strict=True,
+    ):
+        assert given is not None
+        assert np.array_equal(given, soft)
+        assert np.array_equal(soft > 0.5, hard > 0)
+        inside = np.repeat(weak[:, None], 10, axis=1)
+        assert not soft[~inside].any()
+        assert soft.dtype == np.float32
+        assert 0 < soft[inside].min() < 0.1
+        assert 0.9 < soft[inside].max() < 1
+        # Surer of what is there than of what is not, and less sure where they err.
+        margin = np.abs(soft - 0.5)
+        right = inside & ((hard > 0) == truth)
+        assert 0.2 < margin[inside & ~right].mean() + 0.08 < margin[right].mean() < 0.4
+
+
+def test_soft_targets_of_the_first_videos_do_not_depend_on_the_others() -> None:
+    few, many = (SimulatedLLP(number, 1, 1, pseudo_labels="uwav").soft_targets("train")[1] for number in (5, 50))
+    assert np.array_equal(few, many[:5])
+
+
+def test_soft_targets_change_nothing_else() -> None:
+    valor, uwav = (SimulatedLLP(20, 4, 4, pseudo_labels=kind).load("train") for kind in ("valor", "uwav"))
+    assert np.array_equal(valor.audio, uwav.audio)
+    assert np.array_equal(valor.video_label, uwav.video_label)
+    facts = SimulatedLLP(20, 4, 4, pseudo_labels="uwav").describe()
+    assert facts == SimulatedLLP(20, 4, 4).describe() | {"pseudo_labels": "uwav"}

@@ -12,7 +12,7 @@ from leap_avvp.card import LLP, DataCard, Stream
 from leap_avvp.data.simulate.features import VideoFeatures, draw_features
 from leap_avvp.data.simulate.generic import draw_dense_labels, draw_weak_labels
 from leap_avvp.data.simulate.labels import Dense, draw_dense, draw_weak
-from leap_avvp.data.simulate.pseudo import agreement, draw_pseudo_labels
+from leap_avvp.data.simulate.pseudo import agreement, draw_pseudo_labels, draw_soft_targets
 from leap_avvp.data.simulate.rows import draw_rows, readable
 from leap_avvp.data.simulate.world import simulated_label_embedding, world
 from leap_avvp.data.split import SplitData, weak_targets
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PSEUDO_LABELS", "SimulatedLLP"]
 
-PSEUDO_LABELS = ("valor", "weak", "none")
+PSEUDO_LABELS = ("valor", "uwav", "weak", "none")
 _LARGEST = 99_999
 
 
@@ -41,8 +41,9 @@ class SimulatedLLP:
         num_val: validation videos (649).
         num_test: test videos (1,200).
         seed: which videos are drawn; the classes look the same for all seeds.
-        pseudo_labels: ``valor`` (imperfect segment labels of two simulated teachers), ``weak`` (the weak label in
-            every segment of both modalities) or ``none`` (as the released programs do without pseudo labels).
+        pseudo_labels: ``valor`` (imperfect segment labels of two simulated teachers), ``uwav`` (soft targets of the
+            same teachers, above 0.5 where their labels are 1), ``weak`` (the weak label in every segment of both
+            modalities) or ``none`` (as the released programs do without pseudo labels).
         annotations: real annotations by split, instead of simulated ones; the numbers of videos are then theirs, and
             where a split has no dense labels they are simulated from the weak ones.
         noise: size of the feature noise; 1 is tuned, 0 leaves only class overlap and distractors.
@@ -88,7 +89,7 @@ class SimulatedLLP:
         self.seed = seed
         self.pseudo_labels = check_choice("pseudo_labels", pseudo_labels, PSEUDO_LABELS)
         self.noise, self.confusion, self.alignment, self.pseudo_error = noise, confusion, alignment, pseudo_error
-        self.has_teachers = self.pseudo_labels == "valor"
+        self.has_teachers = self.pseudo_labels in ("valor", "uwav")
         self.annotations = annotations
         self.card = card
         self._like_llp = card.classes == LLP.classes and card.segments == LLP.segments
@@ -140,7 +141,8 @@ class SimulatedLLP:
         targets: dict[str, NDArray[np.float32]] = {}
         label = weak.astype(np.float32)
         if split == "train" and self.has_teachers:
-            targets["segment_audio"], targets["segment_visual"] = self.teachers(split)
+            draw = self.teachers if self.pseudo_labels == "valor" else self.soft_targets
+            targets["segment_audio"], targets["segment_visual"] = draw(split)
         elif split == "train" and self.pseudo_labels == "weak":
             targets = {f"segment_{each}": np.repeat(label[:, None], segments, axis=1) for each in ("audio", "visual")}
         elif split == "train":
@@ -233,6 +235,11 @@ class SimulatedLLP:
         """Return what the simulated audio and visual teachers say of a split, (N, T, C) of 0 and 1 each."""
         _, weak, dense = self.labels(split)
         return draw_pseudo_labels((dense.audio, dense.visual), weak, self._rng(split, 2), self.pseudo_error)
+
+    def soft_targets(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return how sure the same teachers are, (N, T, C) from 0 to 1 each: above 0.5 where they say 1."""
+        _, weak, dense = self.labels(split)
+        return draw_soft_targets((dense.audio, dense.visual), weak, self._rng(split, 2), self.pseudo_error)
 
 
 def _filename(split: str, index: int, card: DataCard) -> str:
