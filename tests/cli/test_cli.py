@@ -31,6 +31,7 @@ SUBCOMMANDS = (
     ["extract"],
     ["label"],
     ["weights"],
+    ["published"],
     ["convert"],
     ["visualize"],
     ["wandb-sync"],

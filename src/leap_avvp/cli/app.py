@@ -16,6 +16,7 @@ from leap_avvp.cli import (
     label,
     parse,
     predict,
+    published,
     reproduce,
     score,
     train,
@@ -33,7 +34,7 @@ __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 HYDRA_COMMANDS: tuple[HydraCommand, ...] = (train, evaluate)
 COMMANDS: tuple[SubCommand, ...] = (
     *(extract, label, parse, reproduce, data, predict, score, export),
-    *(convert, wandb_sync, visualize, weights),
+    *(convert, wandb_sync, visualize, weights, published),
 )
 
 _DESCRIPTION = """\

@@ -14,6 +14,7 @@ from leap_avvp.errors import ConfigError, check_choice
 __all__ = ["Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
 
 _PACKAGE = "leap_avvp.experiments"
+_NO_STUDIES = ("published.yaml",)  # read by leap_avvp.studies.published
 _KEYS = ("title", "source", "columns", "rows", "compare", "evaluate", "measure", "notes", "seeds", "plot")
 _ROW_KEYS = ("label", "match", "published")
 _PLOT_KEYS = ("x", "y", "x_label", "log2")
@@ -82,8 +83,8 @@ def study_names(runs_only: bool = True) -> list[str]:
 
 
 def _files() -> list[str]:
-    files = resources.files(_PACKAGE).iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+    names = (file.name for file in resources.files(_PACKAGE).iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml") and name not in _NO_STUDIES)
 
 
 def load_study(name: str) -> Study:
