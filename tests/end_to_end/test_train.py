@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from leap_avvp.card import LLP
 from leap_avvp.cli import main
-from leap_avvp.metrics import SCORE_NAMES
+from leap_avvp.metrics import EXCLUSIVE_NAMES, SCORE_NAMES
 from leap_avvp.training.checkpoint import read_checkpoint
 from leap_avvp.training.saving import BestCheckpoint
 
@@ -27,9 +28,14 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def test_a_run_writes_everything_that_its_numbers_depend_on(train, tmp_path):
     result = train("evaluate_untrained=true", "seed=0")
-    assert set(result["test"]) == {*SCORE_NAMES, "average"}
+    assert set(result["validation"]) == {*SCORE_NAMES, "average"}
+    assert set(result["test"]) == {*SCORE_NAMES, "average", *EXCLUSIVE_NAMES}
     assert result["test"]["average"] == pytest.approx(np.mean([result["test"][name] for name in SCORE_NAMES]))
-    assert set(result["untrained"]) == set(result["validation"]) == set(result["test"])
+    assert set(result["untrained"]) == set(result["test"])
+    lift = result["attention_lift"]
+    assert set(lift) == {"audio", "visual", "by_class"}
+    assert 0 < lift["audio"] < 10
+    assert list(lift["by_class"]) == list(LLP.classes)
     assert result["seed"] == 0
     assert result["data_source"] == "simulated"
     assert result["epochs"] == 2
@@ -164,7 +170,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_term_and_videos(small, tmp_pa
 
     original = leap_avvp.training.module.ParsingLoss.__call__
 
-    def explode(loss, out, batch):
+    def explode(loss, out, batch, parser=None):
         terms = original(loss, out, batch)
         return terms | {"avss": terms["avss"] * float("nan"), "total": terms["total"] * float("nan")}
 

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from leap_avvp.errors import ConfigError, DataError, check_choice
 
-__all__ = ["FILTERS", "Protocol", "Threshold", "filtering", "non_finite_videos"]
+__all__ = ["FILTERS", "PROBABILITIES", "Protocol", "Threshold", "filtering", "non_finite_videos"]
 
 FILTERS = ("union", "per_modality", "mixed", "none")
 
 Threshold: TypeAlias = float | tuple[float, ...]
 """A number, or (C,) one for each class."""
 
-_PROBABILITIES = ("video_prob", "audio_prob", "visual_prob", "segment_audio_prob", "segment_visual_prob")
+PROBABILITIES = ("video_prob", "audio_prob", "visual_prob", "segment_audio_prob", "segment_visual_prob")
+"""What protocols read of a parser's output."""
 
 
 def non_finite_videos(out: Mapping[str, Tensor]) -> list[int]:
@@ -27,7 +28,7 @@ def non_finite_videos(out: Mapping[str, Tensor]) -> list[int]:
     Args:
         out: such as a :class:`~leap_avvp.types.ParserOutput`; probabilities, (B, C) and (B, T, C), may be absent.
     """
-    sums = [out[name].flatten(1).sum(dim=1, dtype=torch.float32) for name in _PROBABILITIES if name in out]
+    sums = [out[name].flatten(1).sum(dim=1, dtype=torch.float32) for name in PROBABILITIES if name in out]
     if not sums:
         return []
     # One transfer from the device a batch. Sums of probabilities are finite when each of them is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import numpy as np
@@ -21,7 +21,8 @@ from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import LeapError
 from leap_avvp.losses import ParsingLoss, TrainingLoss
 from leap_avvp.metrics import ParsingMetrics, Protocol
-from leap_avvp.metrics.protocol import non_finite_videos
+from leap_avvp.metrics.attention import MODALITIES, AttentionLift
+from leap_avvp.metrics.protocol import PROBABILITIES, non_finite_videos
 from leap_avvp.models import VideoParser
 from leap_avvp.training.checkpoint import CHECKPOINT_KEY
 from leap_avvp.types import Batch, ParserOutput
@@ -29,6 +30,8 @@ from leap_avvp.types import Batch, ParserOutput
 __all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule", "build_module"]
 
 _TARGETS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
+_T = TypeVar("_T")
+_SAID = ("audio", "visual", "video")
 _HOW_TO_GO_ON = (
     "Lower optimizer.lr, or set trainer.gradient_clip_val; checkpoints of earlier epochs are kept, and "
     "init_from=FOLDER starts from the best of them"
@@ -72,10 +75,15 @@ class ParsingModule(lightning.LightningModule):
         self.seed = seed
         self._optimizer = optimizer
         self._scheduler = scheduler
-        self.val_metrics = ParsingMetrics()
+        self.val_metrics = ParsingMetrics(exclusive=False)  # what picks the epoch, once an epoch
         self.test_metrics = ParsingMetrics()
         self._terms: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = self.loss_terms
         self._test_predictions: list[dict[str, Any]] = []
+        self._test_lift: AttentionLift | None = None
+        self.attention_lift: dict[str, Tensor] | None = None
+        """What :class:`~leap_avvp.metrics.attention.AttentionLift` found in the last test; None without such maps."""
+        self.keep_probabilities = False
+        """Whether a test keeps what :meth:`test_probabilities` returns."""
         self.stamp: dict[str, Any] | None = None
         """Plain config and its hash, which every checkpoint carries under ``leap_avvp``."""
 
@@ -171,12 +179,17 @@ class ParsingModule(lightning.LightningModule):
         out = self._finite(batch)
         audio, visual = self.protocol.apply(out)
         self.test_metrics.update(audio, visual, batch["target_audio"], batch["target_visual"])
+        if any(f"{modality}_attention" in out for modality in MODALITIES):
+            if self._test_lift is None:
+                self._test_lift = AttentionLift(audio.shape[2]).to(audio.device)
+            self._test_lift.update(out, batch["target_audio"], batch["target_visual"])
+        said = {"audio": audio, "visual": visual, "video": self.protocol.video(out)}
+        probabilities = {name: out[name].cpu() for name in PROBABILITIES if self.keep_probabilities and name in out}
         self._test_predictions.append(
             {
                 "video_id": batch["video_id"],
-                "audio": audio.cpu().numpy(),
-                "visual": visual.cpu().numpy(),
-                "video": self.protocol.video(out).cpu().numpy(),
+                **{name: tensor.cpu().numpy() for name, tensor in said.items()},
+                **probabilities,
             }
         )
 
@@ -201,12 +214,18 @@ class ParsingModule(lightning.LightningModule):
         return {"video_id": batch["video_id"], **{name: value.cpu() for name, value in tensors.items()}}
 
     def on_test_epoch_start(self) -> None:
-        """Forget the predictions of an earlier test."""
+        """Forget an earlier test."""
         self._test_predictions.clear()
+        self._test_lift = self.attention_lift = None
 
     def on_test_epoch_end(self) -> None:
-        """Log the ten metrics and their mean."""
+        """Log the metrics and the mean of the ten."""
         self._log_scores("test", self.test_metrics)
+        # A process without a batch takes part in the sums of the others.
+        classes = max(_of_all(0 if self._test_lift is None else self._test_lift.num_classes))
+        if classes:
+            lift = self._test_lift or AttentionLift(classes).to(self.device)
+            self.attention_lift = {name: value.cpu() for name, value in lift.compute().items()}
 
     def _log_scores(self, split: str, metrics: ParsingMetrics) -> None:
         scores = metrics.compute()
@@ -220,16 +239,25 @@ class ParsingModule(lightning.LightningModule):
 
         Of all processes: each of them must call it.
         """
-        parts = self._test_predictions
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            gathered: list[list[dict[str, Any]]] = [[] for _ in range(torch.distributed.get_world_size())]
-            torch.distributed.all_gather_object(gathered, parts)
-            # Process r had batches r, r + W, ...: back into the order of the videos.
-            turns = itertools.zip_longest(*gathered)
-            parts = [part for turn in turns for part in turn if part is not None]
-        ids = [name for part in parts for name in part["video_id"]]
-        arrays = {name: np.concatenate([part[name] for part in parts]) for name in ("audio", "visual", "video")}
-        return {"video_ids": ids, **arrays}
+        ids, parts = self._gathered()
+        return {"video_ids": ids, **{name: np.concatenate([part[name] for part in parts]) for name in _SAID}}
+
+    def test_probabilities(self) -> tuple[list[str], dict[str, Tensor]]:
+        """Return the ids (N,) and the probabilities behind :meth:`test_predictions`, as the parser gave them.
+
+        By their names in :class:`~leap_avvp.types.ParserOutput`, on the CPU, of a test with ``keep_probabilities``. Of
+        all processes: each of them must call it.
+        """
+        ids, parts = self._gathered()
+        names = [name for name in PROBABILITIES if name in parts[0]]
+        return ids, {name: torch.cat([part[name] for part in parts]) for name in names}
+
+    def _gathered(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return the ids of the last test's videos, and what was kept of its batches, in the order of the videos."""
+        # Process r had batches r, r + W, ...
+        turns = itertools.zip_longest(*_of_all(self._test_predictions))
+        parts = [part for turn in turns for part in turn if part is not None]
+        return [name for part in parts for name in part["video_id"]], parts
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the stamp in; unlike a callback's, this hook also runs for checkpoints of weights alone."""
@@ -247,6 +275,15 @@ class ParsingModule(lightning.LightningModule):
         length = {"total_steps": int(self.trainer.estimated_stepping_batches)} if interval == "step" else {}
         scheduler = self._scheduler(optimizer, **length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+
+def _of_all(value: _T) -> list[_T]:
+    """Return the value of each process, of which each must call."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [value]
+    values: list[_T] = [value] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def _features(batch: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ from leap_avvp.training.plateau import PlateauRate
 from leap_avvp.training.progress import progress
 from leap_avvp.training.saving import BestCheckpoint, LastCheckpoint
 from leap_avvp.training.trainer import device_name, is_main_process, lightnings_refusals, make_trainer, quiet, versions
-from leap_avvp.training.writers import PerVideoWriter, PredictionsWriter
+from leap_avvp.training.writers import PerVideoWriter, PredictionsWriter, lift_of
 
 __all__ = ["run"]
 
@@ -205,6 +205,7 @@ def _record(run: _Run, best_epoch: int, scores: dict[str, dict[str, float] | Non
         "best_epoch": best_epoch,
         "monitor": {"name": best.monitor, "value": float(best.best_model_score)},
         **scores,
+        **lift_of(run.module, run.data),
         "parameters": {
             "total": sum(parameter.numel() for parameter in parser.parameters()),
             "decoder": sum(parameter.numel() for parameter in parser.decoder.parameters()),

@@ -13,11 +13,20 @@ from numpy.typing import NDArray
 
 from leap_avvp.data.datamodule import LLPDataModule, SplitDataset
 from leap_avvp.metrics import exclusive_scores, per_video_scores
+from leap_avvp.metrics.attention import lift_report
 from leap_avvp.scoring.per_video import PER_VIDEO_FILE, write_per_video
 from leap_avvp.scoring.predictions import write_predictions
 from leap_avvp.training.module import ParsingModule
 
-__all__ = ["PerVideoWriter", "PredictionsWriter"]
+__all__ = ["PerVideoWriter", "PredictionsWriter", "lift_of"]
+
+
+def lift_of(module: ParsingModule, data: LLPDataModule) -> dict[str, Any]:
+    """Return ``attention_lift`` of the last test as the JSON files hold it; nothing where there are no maps."""
+    if module.attention_lift is None:
+        return {}
+    card = data.source.card
+    return {"attention_lift": lift_report(module.attention_lift, card.classes)}
 
 
 class PredictionsWriter(Callback):
