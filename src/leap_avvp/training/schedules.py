@@ -23,8 +23,14 @@ def _warmup(step: int, steps: int) -> float:
     return (step + 1) / steps if step < steps else 1.0
 
 
+def _check_share(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(f"scheduler.{name}: expected a share from 0 to 1, found {value!r}")
+    return float(value)
+
+
 class WarmupCosine(LambdaLR):
-    """Linear warm-up, then half a cosine down to zero, stepped after every optimizer step.
+    """Linear warm-up, then half a cosine down to zero, or a share of the rate, stepped after every optimizer step.
 
     Short trainings need it: without a warm-up the deep encoders stall at these rates.
 
@@ -32,6 +38,8 @@ class WarmupCosine(LambdaLR):
         optimizer: whose rate is scheduled.
         total_steps: optimizer steps of the whole training (filled in from the trainer).
         warmup_steps: steps until the full rate.
+        warmup_share: in place of ``warmup_steps``, the share of the training until the full rate.
+        final_share: share of the rate that the cosine ends at.
 
     Raises:
         ConfigError: naming the argument.
@@ -39,14 +47,25 @@ class WarmupCosine(LambdaLR):
 
     interval = "step"
 
-    def __init__(self, optimizer: Optimizer, total_steps: int, warmup_steps: int = 20) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        warmup_steps: int = 20,
+        warmup_share: float | None = None,
+        final_share: float = 0.0,
+    ) -> None:
         steps = _check_warmup(warmup_steps)
+        if warmup_share is not None:
+            steps = round(_check_share("warmup_share", warmup_share) * total_steps)
+        final = _check_share("final_share", final_share)
 
         def factor(step: int) -> float:
             if step < steps:
                 return _warmup(step, steps)
             progress = (step - steps) / max(1, total_steps - steps)
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+            return final + (1 - final) * cosine
 
         super().__init__(optimizer, factor)
 
