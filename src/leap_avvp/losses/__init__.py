@@ -3,7 +3,10 @@
 from leap_avvp.losses.alignment import NORMALISERS, alignment_loss, event_overlap
 from leap_avvp.losses.balance import FixedBalance, FrequencyBalance
 from leap_avvp.losses.base import TrainingLoss
+from leap_avvp.losses.contrast import SameSecondTerm
+from leap_avvp.losses.denoise import RemoveNoisyLabels
 from leap_avvp.losses.entropy import binary_cross_entropy
+from leap_avvp.losses.mixup import MixupTerm
 from leap_avvp.losses.parsing import ParsingLoss
 from leap_avvp.losses.relabelling import Relabelling
 from leap_avvp.losses.sums import SumOfTerms
@@ -14,8 +17,11 @@ __all__ = [
     "AlignmentTerm",
     "FixedBalance",
     "FrequencyBalance",
+    "MixupTerm",
     "ParsingLoss",
     "Relabelling",
+    "RemoveNoisyLabels",
+    "SameSecondTerm",
     "SegmentTerm",
     "Step",
     "SumOfTerms",

@@ -27,7 +27,7 @@ class Balance(abc.ABC):
         """
         self.place = place
 
-    def prepare(self, targets: Mapping[str, Tensor], modality: str) -> None:
+    def prepare(self, targets: Mapping[str, Tensor], modality: str) -> None:  # noqa: B027
         """Look at all targets of the training split, see :meth:`leap_avvp.losses.TrainingLoss.prepare`."""
 
     @abc.abstractmethod

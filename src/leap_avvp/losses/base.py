@@ -17,7 +17,7 @@ class TrainingLoss(abc.ABC):
     progress: float = 0.0
     """Epochs done, a fraction within an epoch; set before each training step."""
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:
+    def prepare(self, targets: Mapping[str, Tensor]) -> None:  # noqa: B027
         """Look at all targets of the training split once, before the first step, of a resumed run too.
 
         Args:

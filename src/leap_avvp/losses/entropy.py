@@ -32,7 +32,7 @@ def binary_cross_entropy(probability: Tensor, target: Tensor, reduction: str = "
 
 
 def logit_cross_entropy(logit: Tensor, target: Tensor) -> Tensor:
-    """Return the cross entropy of each element of ``sigmoid(logit)`` and ``target``, same shape, in float32 at least."""
+    """Return the cross entropy of each element of ``sigmoid(logit)`` and ``target``, in float32 at least."""
     logit = logit.to(torch.promote_types(logit.dtype, torch.float32))
     return functional.binary_cross_entropy_with_logits(logit, target.to(logit.dtype), reduction="none")
 

@@ -22,9 +22,9 @@ def check_number(option: str, value: object, least: float = 0.0, most: float = m
     Raises:
         ConfigError: it is not.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        if least <= value <= most and not (above and value == least):
-            return
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if number and least <= value <= most and not (above and value == least):  # type: ignore[operator]
+        return
     low = f"above {least:g}" if above else f"of at least {least:g}"
     high = "" if most == math.inf else f" and at most {most:g}"
     raise ConfigError(f"{option}: expected a finite number {low}{high}, found {value!r}")

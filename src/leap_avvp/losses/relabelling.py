@@ -24,7 +24,7 @@ class Relabelling(abc.ABC):
         """
         self.place = place
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:
+    def prepare(self, targets: Mapping[str, Tensor]) -> None:  # noqa: B027
         """Look at all targets of the training split, see :meth:`leap_avvp.losses.TrainingLoss.prepare`."""
 
     @abc.abstractmethod

@@ -15,7 +15,7 @@ from leap_avvp.losses.balance import Balance
 from leap_avvp.losses.entropy import binary_cross_entropy, logit_cross_entropy, video_target
 from leap_avvp.losses.numbers import check_number
 
-__all__ = ["AlignmentTerm", "SegmentTerm", "Step", "Term", "VideoTerm", "hard_labels", "segment_cross_entropy"]
+__all__ = ["AlignmentTerm", "SegmentTerm", "Step", "Term", "VideoTerm"]
 
 _MODALITIES = ("audio", "visual")
 _TARGETS = ("soft", "hard")
@@ -54,7 +54,7 @@ class Term(abc.ABC):
         self.place = place
         check_number(f"{place}.weight", self.weight)
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:
+    def prepare(self, targets: Mapping[str, Tensor]) -> None:  # noqa: B027
         """Look at all targets of the training split, see :meth:`leap_avvp.losses.TrainingLoss.prepare`."""
 
     @abc.abstractmethod
@@ -65,18 +65,18 @@ class Term(abc.ABC):
             ConfigError: an output or a target that is needed is not there.
         """
 
-    def output(self, step: Step, name: str) -> Tensor:
-        """Return a field of the parser's output.
+    def output(self, out: Mapping[str, Tensor], name: str) -> Tensor:
+        """Return a field of a parser's output.
 
         Raises:
             ConfigError: the parser gives none.
         """
-        if name not in step.out:
+        if name not in out:
             raise ConfigError(
                 f"{self.place}: expected the output {name} of the parser, found none; choose a decoder that gives it, "
                 f"or take the term away with '~{self.place}'"
             )
-        return step.out[name]
+        return out[name]
 
     def target(self, step: Step, name: str) -> Tensor:
         """Return a target of the batch; ``video_<modality>`` is made of the segments where it is not given.
@@ -116,9 +116,9 @@ class VideoTerm(Term):
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over (B, C)."""
         if self.modality == "union":
-            return binary_cross_entropy(self.output(step, "video_prob"), self.target(step, "video_label"))
+            return binary_cross_entropy(self.output(step.out, "video_prob"), self.target(step, "video_label"))
         target = self.target(step, f"video_{self.modality}")
-        return binary_cross_entropy(self.output(step, f"{self.modality}_prob"), target)
+        return binary_cross_entropy(self.output(step.out, f"{self.modality}_prob"), target)
 
 
 class SegmentTerm(Term):
@@ -156,28 +156,23 @@ class SegmentTerm(Term):
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over (B, T, C)."""
-        target = self.target(step, f"segment_{self.modality}")
-        cross_entropy = segment_cross_entropy(
-            self, step, step.out, hard_labels(target) if self.targets == "hard" else target
-        )
+        cross_entropy = self.cross_entropy(step.out, self.labels(step))
         if self.balance is not None:
             label = self.target(step, "video_label")[:, None]  # (B, 1, C)
             cross_entropy = cross_entropy * self.balance.weights(label, cross_entropy.dtype)
         return cross_entropy.mean()
 
+    def labels(self, step: Step) -> Tensor:
+        """Return the targets (B, T, C), soft or hard."""
+        target = self.target(step, f"segment_{self.modality}")
+        return target if self.targets == "soft" else (target > 0.5).to(target.dtype)
 
-def hard_labels(target: Tensor) -> Tensor:
-    """Return 1 where a soft label is above 0.5, else 0, of the same shape and type."""
-    return (target > 0.5).to(target.dtype)
-
-
-def segment_cross_entropy(term: Any, step: Step, out: Mapping[str, Tensor], target: Tensor) -> Tensor:
-    """Return the cross entropy (B, T, C) of each element of a modality's segments in ``out``."""
-    logit = out.get(f"segment_{term.modality}_logit")
-    if logit is not None:
-        return logit_cross_entropy(logit, target)
-    probability = term.output(dataclasses.replace(step, out=out), f"segment_{term.modality}_prob")
-    return binary_cross_entropy(probability, target, reduction="none")
+    def cross_entropy(self, out: Mapping[str, Tensor], target: Tensor) -> Tensor:
+        """Return the cross entropy (B, T, C) of each element of the modality's segments in ``out``."""
+        logit = out.get(f"segment_{self.modality}_logit")
+        if logit is not None:
+            return logit_cross_entropy(logit, target)
+        return binary_cross_entropy(self.output(out, f"segment_{self.modality}_prob"), target, reduction="none")
 
 
 class AlignmentTerm(Term):
@@ -199,6 +194,6 @@ class AlignmentTerm(Term):
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over B x T x T."""
-        features = [self.output(step, f"{modality}_feature") for modality in _MODALITIES]
+        features = [self.output(step.out, f"{modality}_feature") for modality in _MODALITIES]
         targets = [self.target(step, f"segment_{modality}") for modality in _MODALITIES]
         return alignment_loss(*features, *targets, self.normaliser)
