@@ -26,6 +26,7 @@ _ROOMS = (
     "metrics",
     "models",
     "tracking.loggers",
+    "training.noise",
     "training.progress",
     "training.saving",
     "training.schedules",

@@ -29,6 +29,7 @@ CHECKPOINTS = "checkpoints"
 # What a run leaves. Not W&B's own files: a run that was not sent yet lies there.
 _LEFT = (
     *(METRICS_FILE, "history.csv", "wandb-run.json", "predictions_*.npz", "per_video_*.npz", "evaluation_*.json"),
+    "noise_ratios.npz",
     *(f"{CHECKPOINTS}/{name}" for name in (BEST_FILE, LAST_FILE, BEFORE_FILE)),
     *("csv/metrics.csv", "csv/hparams.yaml", "tensorboard/events.out.tfevents.*", "tensorboard/hparams.yaml"),
     *("figures/*.png", "figures/*.svg", "evaluations/*/evaluation_*.json", "evaluations/*/predictions_*.npz"),
