@@ -17,16 +17,18 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from leap_avvp.card import DataCard
 from leap_avvp.config.arguments import check_arguments, check_nested, takes, wrong_arguments
 from leap_avvp.config.cards import card_in
+from leap_avvp.config.hashing import LINEAR_FRONTEND
 from leap_avvp.config.trust import check_targets, locate
 from leap_avvp.data.datamodule import LLPDataModule
 from leap_avvp.errors import ConfigError, LeapError
 from leap_avvp.losses import TrainingLoss
 from leap_avvp.metrics import Protocol
 from leap_avvp.models import LabelQueries, VideoParser
-from leap_avvp.models.frontend import Frontend
+from leap_avvp.models.frontend import StreamFrontend
 
 __all__ = ["Maker", "Parts", "build_part"]
 
+_NAMES = {nn.Module: "a module with its width as `dim`", StreamFrontend: "a front end, as leap_avvp.models.Frontend"}
 _NOT_LIGHTNINGS = ("compile", "matmul_precision")  # keys of `trainer` that this package reads itself
 
 
@@ -86,7 +88,7 @@ def _checked(part: Any, kind: type[Any], path: str) -> Any:
         ConfigError: it is something else.
     """
     if not isinstance(part, kind) or (kind is nn.Module and not isinstance(getattr(part, "dim", None), int)):
-        what = "a module with its width as `dim`" if kind is nn.Module else f"a {kind.__name__}"
+        what = _NAMES.get(kind, f"a {kind.__name__}")
         raise ConfigError(f"{path}: expected {what}, found {type(part).__name__}; mend {path}._target_")
     return part
 
@@ -122,7 +124,18 @@ class Parts:
             with wrong_arguments(node, "decoder"):
                 decoder = make(label_queries=queries)
         _checked(decoder, nn.Module, "decoder")
-        return VideoParser(encoder, decoder, Frontend(int(encoder.dim), self.card.features, self.card.segments))
+        return VideoParser(encoder, decoder, self._frontend(int(encoder.dim)))
+
+    def _frontend(self, dim: int) -> StreamFrontend:
+        node = self._group("frontend") if "frontend" in self.content else LINEAR_FRONTEND
+        given = {"dim": dim, "features": self.card.features, "num_segments": self.card.segments}
+        _check_named(node, "frontend")
+        check_arguments(node, "frontend", named=tuple(given))
+        # Not through Hydra, which would take the features for a config.
+        make = build_part({**node, "_partial_": True}, "frontend")
+        with wrong_arguments(node, "frontend"):
+            frontend: StreamFrontend = _checked(make(**given), StreamFrontend, "frontend")
+        return frontend
 
     @functools.cached_property
     def card(self) -> DataCard:

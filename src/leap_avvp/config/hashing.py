@@ -10,7 +10,10 @@ from typing import Any
 
 from leap_avvp.card import LLP
 
-__all__ = ["cell_name", "config_hash", "hashed"]
+__all__ = ["LINEAR_FRONTEND", "cell_name", "config_hash", "hashed"]
+
+LINEAR_FRONTEND = {"_target_": "leap_avvp.models.Frontend"}
+"""The group ``frontend`` of configs that have none: what ``conf/frontend/linear.yaml`` says."""
 
 # What changes no number: where results go, who is told, what is printed. `init` stands in the parts that read it.
 _UNHASHED = (
@@ -42,9 +45,10 @@ def config_hash(content: Mapping[str, Any]) -> str:
 
 def hashed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a plain config can change a number."""
+    built_in = {"features": LLP.features.to_dict(), "frontend": LINEAR_FRONTEND}  # older configs have none
     kept = {}
     for group, value in content.items():
-        if group in _UNHASHED or (group == "features" and value == LLP.features.to_dict()):  # older configs have none
+        if group in _UNHASHED or (group in built_in and value == built_in[group]):
             continue
         if group == "callbacks" and isinstance(value, Mapping):
             kept[group] = {key: value.get(key) for key in _HASHED_CALLBACKS}

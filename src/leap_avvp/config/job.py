@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 MODEL_GROUPS = ("encoder", "decoder", "label_embedding")
-"""The groups of a config that make the parser."""
+"""The groups of a config that make the parser; ``frontend`` too, which configs before it do not have."""
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from leap_avvp.config.build import Parts
 from leap_avvp.config.cards import card_in, found_card, same_card
 from leap_avvp.config.elsewhere import data_from_here, from_here
+from leap_avvp.config.hashing import LINEAR_FRONTEND
 from leap_avvp.config.job import MODEL_GROUPS, EvaluationJob
 from leap_avvp.errors import ConfigError
 
@@ -30,12 +31,13 @@ def merge(job: EvaluationJob, trained: Mapping[str, Any], directory: Path | None
         DataError: the checkpoint's config is damaged, or its data lie neither there nor here.
     """
     named = [text.lstrip("+~").partition("=")[0] for text in job.overrides]
-    for group in MODEL_GROUPS:
+    for group in (*MODEL_GROUPS, "frontend"):
         if any(key == group or key.startswith(f"{group}.") for key in named):
             _check_same(job, trained, group)
     own = from_here(trained, directory)
     groups = [*MODEL_GROUPS, *(group for group in ("features", "card") if group in own)]
     merged = {**job.content, **{group: own[group] for group in groups}}
+    merged["frontend"] = own.get("frontend", LINEAR_FRONTEND)
     keys = [key.removeprefix("data.") for key in named if key.startswith("data.")]
     if "data" in trained and "data" not in named:
         values = {key: _value(job.content["data"], key) for key in keys}
@@ -52,7 +54,8 @@ def merge(job: EvaluationJob, trained: Mapping[str, Any], directory: Path | None
 
 def _check_same(job: EvaluationJob, trained: Mapping[str, Any], group: str) -> None:
     # How a layer starts is nothing once its weights are loaded.
-    ours, theirs = ({**each, "init": None} for each in (job.content[group], trained[group]))
+    known = {"frontend": LINEAR_FRONTEND, **trained}
+    ours, theirs = ({**each, "init": None} for each in (job.content[group], known[group]))
     difference = _first_difference(ours, theirs, group)
     if difference:
         raise ConfigError(

@@ -2,8 +2,18 @@
 
 from leap_avvp.models.decoders import LEAPDecoder, MMILDecoder
 from leap_avvp.models.encoders import HAN, MMPyramid
-from leap_avvp.models.frontend import Frontend
+from leap_avvp.models.frontend import Frontend, JointFrontend
 from leap_avvp.models.label_queries import LabelQueries
 from leap_avvp.models.parser import PlainParser, VideoParser
 
-__all__ = ["HAN", "Frontend", "LEAPDecoder", "LabelQueries", "MMILDecoder", "MMPyramid", "PlainParser", "VideoParser"]
+__all__ = [
+    "HAN",
+    "Frontend",
+    "JointFrontend",
+    "LEAPDecoder",
+    "LabelQueries",
+    "MMILDecoder",
+    "MMPyramid",
+    "PlainParser",
+    "VideoParser",
+]

@@ -1,4 +1,4 @@
-"""The front end that every model of the field shares: two or three feature streams to two of width D."""
+"""Front ends: two or three feature streams to two of width D."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.llp import NUM_SEGMENTS
 from leap_avvp.models.arguments import check_whole
 
-__all__ = ["Frontend", "to_segments"]
+__all__ = ["Frontend", "JointFrontend", "StreamFrontend", "to_segments"]
 
 
 def to_segments(values: Tensor, stream: Stream, num_segments: int) -> Tensor:
@@ -37,10 +37,8 @@ def to_segments(values: Tensor, stream: Stream, num_segments: int) -> Tensor:
     return weights @ values
 
 
-class Frontend(nn.Module):
-    """``a = W_a audio``, ``v = W_f [W_v mean8(video_2d); W_s video_3d]``; of a set without 3D, ``v = W_v video_2d``.
-
-    The released programs bring rows to segments after W_a and W_v; before is the same affine map at less work.
+class StreamFrontend(nn.Module):
+    """What front ends share: the streams of a feature set, their shapes, and the way from rows to segments.
 
     Args:
         dim: D.
@@ -62,12 +60,7 @@ class Frontend(nn.Module):
                     f"of {stream.name} has as many rows, which could not be told from segments"
                 )
         self.num_segments = num_segments
-        self.audio = nn.Linear(self.features.widths["audio"], dim)
-        self.video_2d = nn.Linear(self.features.widths["video_2d"], dim)
         self.has_3d = "video_3d" in self.features.streams
-        if self.has_3d:
-            self.video_3d = nn.Linear(self.features.widths["video_3d"], dim)
-            self.fusion = nn.Linear(2 * dim, dim)
 
     def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return audio and visual streams, both (B, T, D).
@@ -82,10 +75,15 @@ class Frontend(nn.Module):
         """
         given = {"audio": audio, "video_2d": video_2d, "video_3d": video_3d}
         segments = self._segments({name: value for name, value in given.items() if value is not None})
-        visual = self.video_2d(segments["video_2d"])
-        if self.has_3d:
-            visual = self.fusion(torch.cat((visual, self.video_3d(segments["video_3d"])), dim=-1))
-        return self.audio(segments["audio"]), visual
+        return self._audio(segments["audio"]), self._visual(segments)
+
+    def _audio(self, audio: Tensor) -> Tensor:
+        """Map segments (B, T, F) to (B, T, D)."""
+        raise NotImplementedError
+
+    def _visual(self, segments: dict[str, Tensor]) -> Tensor:
+        """Map the visual streams' segments, by name, to (B, T, D)."""
+        raise NotImplementedError
 
     def _segments(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
         streams = self.features.streams
@@ -102,3 +100,81 @@ class Frontend(nn.Module):
             shapes = ", ".join(str(tuple(value.shape)) for value in given.values())
             raise DataError(f"{' and '.join(given)}: expected the same videos and segments, found shapes {shapes}")
         return found
+
+
+class Frontend(StreamFrontend):
+    """``a = W_a audio``, ``v = W_f [W_v mean8(video_2d); W_s video_3d]``; of a set without 3D, ``v = W_v video_2d``.
+
+    The released HAN, MM-Pyramid, LEAP and VALOR bring rows to segments after W_a and W_v; before is the same affine map
+    at less work. Arguments and errors are those of :class:`StreamFrontend`.
+    """
+
+    def __init__(self, dim: int = 512, features: FeatureSet | None = None, num_segments: int = NUM_SEGMENTS) -> None:
+        super().__init__(dim, features, num_segments)
+        widths = self.features.widths
+        self.audio = nn.Linear(widths["audio"], dim)
+        self.video_2d = nn.Linear(widths["video_2d"], dim)
+        if self.has_3d:
+            self.video_3d = nn.Linear(widths["video_3d"], dim)
+            self.fusion = nn.Linear(2 * dim, dim)
+
+    def _audio(self, audio: Tensor) -> Tensor:
+        out: Tensor = self.audio(audio)
+        return out
+
+    def _visual(self, segments: dict[str, Tensor]) -> Tensor:
+        visual: Tensor = self.video_2d(segments["video_2d"])
+        if self.has_3d:
+            visual = self.fusion(torch.cat((visual, self.video_3d(segments["video_3d"])), dim=-1))
+        return visual
+
+
+class JointFrontend(StreamFrontend):
+    """``a = W_2 relu(W_1 audio)`` with 2 D hidden units, ``v = W_f [video_2d; video_3d]`` (UWAV, CVPR 2025).
+
+    Args:
+        dim: D.
+        features: see :class:`StreamFrontend`; rows become segments before any map.
+        num_segments: likewise.
+        project_visual: of a set without 3D: ``v = W_f video_2d``; False takes ``v = video_2d``, whose width must be D.
+
+    Raises:
+        ConfigError: as :class:`StreamFrontend`; visual features that are to go in as they are and cannot.
+    """
+
+    def __init__(
+        self,
+        dim: int = 512,
+        features: FeatureSet | None = None,
+        num_segments: int = NUM_SEGMENTS,
+        project_visual: bool = True,
+    ) -> None:
+        super().__init__(dim, features, num_segments)
+        widths = self.features.widths
+        self.audio_inner = nn.Linear(widths["audio"], 2 * dim)
+        self.audio = nn.Linear(2 * dim, dim)
+        self.project_visual = project_visual
+        if project_visual:
+            self.fusion = nn.Linear(widths["video_2d"] + widths.get("video_3d", 0), dim)
+        elif self.has_3d:
+            raise ConfigError(
+                "frontend.project_visual: expected true for features with video_3d, which are joined by one map, found "
+                f"false with the features {self.features.name}; take a set without video_3d, or leave it true"
+            )
+        elif widths["video_2d"] != dim:
+            raise ConfigError(
+                f"frontend.project_visual: false lets video_2d in as it is, so its width must be encoder.dim, found "
+                f"{widths['video_2d']} and {dim}; set encoder.dim and decoder.dim to {widths['video_2d']}, or leave it "
+                "true"
+            )
+
+    def _audio(self, audio: Tensor) -> Tensor:
+        out: Tensor = self.audio(self.audio_inner(audio).relu())
+        return out
+
+    def _visual(self, segments: dict[str, Tensor]) -> Tensor:
+        if not self.project_visual:
+            return segments["video_2d"]
+        parts = [segments[name] for name in ("video_2d", "video_3d") if name in segments]
+        out: Tensor = self.fusion(torch.cat(parts, dim=-1))
+        return out

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from leap_avvp.errors import ConfigError
-from leap_avvp.models.frontend import Frontend
+from leap_avvp.models.frontend import Frontend, StreamFrontend
 from leap_avvp.types import EncoderOutput, ParserOutput
 
 __all__ = ["PlainParser", "VideoParser"]
@@ -25,7 +25,7 @@ class VideoParser(nn.Module):
         ConfigError: encoder and decoder have no width, or two.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, frontend: Frontend | None = None) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, frontend: StreamFrontend | None = None) -> None:
         super().__init__()
         for name, part in (("encoder", encoder), ("decoder", decoder)):
             if not isinstance(getattr(part, "dim", None), int):
@@ -50,6 +50,26 @@ class VideoParser(nn.Module):
         """
         encoded: EncoderOutput = self.encoder(*self.frontend(audio, video_2d, video_3d))
         out: ParserOutput = self.decoder(encoded)
+        return out
+
+    def unimodal(self, *, audio: Tensor, video_2d: Tensor, video_3d: Tensor | None = None, **_: Any) -> ParserOutput:
+        """Parse videos with the same weights, neither modality seeing the other.
+
+        Args:
+            audio: see :meth:`forward`
+            video_2d: likewise
+            video_3d: likewise
+
+        Raises:
+            ConfigError: an encoder that cannot do without the other modality.
+        """
+        encode = getattr(self.encoder, "unimodal", None)
+        if encode is None:
+            raise ConfigError(
+                "encoder: expected one that can leave cross-modal attention out (a method `unimodal`), as HAN, found "
+                f"{type(self.encoder).__name__}; choose encoder=han"
+            )
+        out: ParserOutput = self.decoder(encode(*self.frontend(audio, video_2d, video_3d)))
         return out
 
 

@@ -87,14 +87,14 @@ def _han() -> Iterator[Link]:
     for ours, released in (("self_attention", "self_attn"), ("cross_attention", "cm_attn")):
         for part in ("weight", "bias"):
             yield Link(
-                (f"encoder.{ours}.query.{part}", f"encoder.{ours}.key_value.{part}"),
+                (f"encoder.layers.0.{ours}.query.{part}", f"encoder.layers.0.{ours}.key_value.{part}"),
                 (f"{layer}.{released}.in_proj_{part}",),
             )
-        yield from _layer(f"encoder.{ours}.output", f"{layer}.{released}.out_proj")
-    yield from _layer("encoder.attention_norm", f"{layer}.norm1")
-    yield from _layer("encoder.output_norm", f"{layer}.norm2")
-    yield from _layer("encoder.feed_forward.inner", f"{layer}.linear1")
-    yield from _layer("encoder.feed_forward.outer", f"{layer}.linear2")
+        yield from _layer(f"encoder.layers.0.{ours}.output", f"{layer}.{released}.out_proj")
+    yield from _layer("encoder.layers.0.attention_norm", f"{layer}.norm1")
+    yield from _layer("encoder.layers.0.output_norm", f"{layer}.norm2")
+    yield from _layer("encoder.layers.0.feed_forward.inner", f"{layer}.linear1")
+    yield from _layer("encoder.layers.0.feed_forward.outer", f"{layer}.linear2")
 
 
 def _leap(num_blocks: int) -> Iterator[Link]:

@@ -16,6 +16,7 @@ from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
 from leap_avvp.files.tensors import read_tensors
 from leap_avvp.models import VideoParser
+from leap_avvp.models.older import renamed_weights
 
 __all__ = [
     "CHECKPOINT_KEY",
@@ -94,7 +95,7 @@ def check_weights(parser: nn.Module, state: Mapping[str, Tensor], path: Path) ->
     Raises:
         DataError: naming the first tensors that are missing, unknown or of another shape.
     """
-    own = parser.state_dict()
+    own, state = parser.state_dict(), renamed_weights(parser, state)
     problems = [f"missing {name}" for name in own if name not in state]
     problems += [f"unknown {name}" for name in state if name not in own]
     problems += [
