@@ -30,6 +30,7 @@ SUBCOMMANDS = (
     ["export"],
     ["extract"],
     ["label"],
+    ["refine"],
     ["weights"],
     ["published"],
     ["convert"],

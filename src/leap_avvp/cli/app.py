@@ -17,6 +17,7 @@ from leap_avvp.cli import (
     parse,
     predict,
     published,
+    refine,
     reproduce,
     score,
     train,
@@ -33,7 +34,7 @@ __all__ = ["COMMANDS", "HYDRA_COMMANDS", "build_parser", "main"]
 # A new sub-command is a module of the shape of `SubCommand`, and a word here. Help shows them in this order.
 HYDRA_COMMANDS: tuple[HydraCommand, ...] = (train, evaluate)
 COMMANDS: tuple[SubCommand, ...] = (
-    *(extract, label, parse, reproduce, data, predict, score, export),
+    *(extract, label, refine, parse, reproduce, data, predict, score, export),
     *(convert, wandb_sync, visualize, weights, published),
 )
 
