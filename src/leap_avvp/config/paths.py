@@ -11,7 +11,7 @@ from leap_avvp.config.comparison import PLACES as DATA_PLACES
 __all__ = ["HYDRA_PLACES", "PLACES", "exists", "in_full", "places_in_full"]
 
 PLACES = (
-    *("checkpoint", "init_from", "output_dir", "data.link_store", "data.card", "data.pseudo_labels"),
+    *("checkpoint", "init_from", "output_dir", "data.link_store", "data.card", "data.pseudo_labels", "protocol.path"),
     *DATA_PLACES,
 )
 HYDRA_PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")

@@ -18,11 +18,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from leap_avvp.card.features import STREAMS
 from leap_avvp.config.build import Parts
 from leap_avvp.data.datamodule import LLPDataModule
-from leap_avvp.errors import LeapError
+from leap_avvp.errors import ConfigError, LeapError
 from leap_avvp.losses import ParsingLoss, TrainingLoss
-from leap_avvp.metrics import ParsingMetrics, Protocol
+from leap_avvp.metrics import ParsingMetrics, Protocol, TunedProtocol
 from leap_avvp.metrics.attention import MODALITIES, AttentionLift
 from leap_avvp.metrics.protocol import PROBABILITIES, non_finite_videos
+from leap_avvp.metrics.tuning import UNTUNED
 from leap_avvp.models import VideoParser
 from leap_avvp.training.checkpoint import CHECKPOINT_KEY
 from leap_avvp.types import Batch, ParserOutput
@@ -293,4 +294,7 @@ def _features(batch: Mapping[str, Any]) -> dict[str, Tensor]:
 def build_module(parts: Parts, seed: int = 0) -> ParsingModule:
     """Build parser, loss, protocol, optimizer and schedule, and put them into a module."""
     loss, optimizer, scheduler = parts.loss(), parts.optimizer(), parts.scheduler()
-    return ParsingModule(parts.parser(), loss, parts.protocol(), optimizer, scheduler, seed=seed)
+    protocol = parts.protocol()
+    if isinstance(protocol, TunedProtocol):
+        raise ConfigError(UNTUNED)
+    return ParsingModule(parts.parser(), loss, protocol, optimizer, scheduler, seed=seed)
