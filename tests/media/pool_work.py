@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from leap_avvp.errors import DataError, LeapError
@@ -25,6 +26,12 @@ def work(item: Any) -> Any:
     if item in ("sleep", "nap"):
         time.sleep(60 if item == "sleep" else 1)
         return item
+    if item.startswith("once "):
+        file = Path(item.removeprefix("once "))
+        if file.exists():
+            return "done"
+        file.touch()
+        item = "kill"
     return fail(item)
 
 

@@ -101,7 +101,7 @@ def test_the_same_bytes_whatever_the_number_of_jobs(tmp_path: Path) -> None:
         assert reasons[:3] == [
             ("blind", "video_2d", "no pictures"),
             ("deaf", "audio", "no sound"),
-            ("dies", "all", "its process was ended by SIGSEGV"),
+            ("dies", "all", "its process was ended by SIGSEGV, 3 times"),
         ]
         assert reasons[3][:2] == ("text", "all")
         assert "expected a media file" in reasons[3][2]

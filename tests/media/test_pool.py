@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from leap_avvp.errors import ConfigError, DataError, LeapError
-from leap_avvp.media.pool import Outcome, auto_jobs, outcomes
+from leap_avvp.media.pool import Outcome, Solo, auto_jobs, outcomes
 from tests.media import pool_work
 
 
@@ -56,14 +56,31 @@ def test_what_fails_or_dies_costs_itself_alone() -> None:
     found = run(pool_work.opener, [1, "data", "bug", 2, "segv", "memory", 3, "exit", "kill", 4], 2)
     assert [one.value for one in found] == [1, None, None, 4, None, None, 9, None, None, 16]
     problems = [one.problem for one in found if one.problem]
+    assert [one.deaths for one in found] == [0, 0, 0, 0, 3, 0, 0, 3, 3, 0]
     assert problems == [
         "file x: expected y",
         "RuntimeError: a bug",
-        "its process was ended by SIGSEGV",
+        "its process was ended by SIGSEGV, 3 times",
         "not enough memory",
-        "its process was ended with exit code 3",
-        "its process was ended by SIGKILL, maybe for lack of memory",
+        "its process was ended with exit code 3, 3 times",
+        "its process was ended by SIGKILL, maybe for lack of memory, 3 times",
     ]
+
+
+def test_what_has_ended_one_process_is_done_by_another(tmp_path: Path) -> None:
+    """As where memory ran out for a moment; the others go on meanwhile."""
+    items = [1, f"once {tmp_path / 'first'}", 2, 3]
+    found = run(pool_work.opener, items, 1)
+    assert [(one.value, one.problem, one.deaths) for one in found] == [
+        (1, None, 0), ("done", None, 1), (4, None, 0), (9, None, 0),
+    ]  # fmt: skip
+    solo = Solo(pool_work.opener)
+    try:
+        assert solo(5, f"once {tmp_path / 'second'}") == Outcome(5, "done", deaths=1)
+        assert solo(6, "kill").problem == "its process was ended by SIGKILL, maybe for lack of memory, 3 times"
+        assert solo(7, 8) == Outcome(7, 64)
+    finally:
+        solo.close()
 
 
 @pytest.mark.parametrize("kind", [ConfigError, DataError])

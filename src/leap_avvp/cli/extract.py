@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leap_avvp.cli.arguments import add_features, count
+from leap_avvp.cli.work import add_work, device_of, engine_of
 
 if TYPE_CHECKING:
     from leap_avvp.media.extraction import Extraction, Job
 
-__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "add_work", "run"]
+__all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
 NAME = "extract"
 ABOUT = "turn videos into features: a file a video and stream, as training reads them"
 EXAMPLE = """\
 leap-avvp extract clips/ --features embedded --out mine
 leap-avvp extract AVVP_train.csv --videos-from videos/ --features llp --out LLP --jobs 8
-leap-avvp extract clips.csv --card dataset.yaml --out mine --device cuda"""
+leap-avvp extract clips.csv --card dataset.yaml --out mine --device cuda
+leap-avvp extract clips/ --features embedded --out mine --engine ray --address HOST:6379
+leap-avvp extract clips/ --features embedded --out mine --engine slurm --jobs 50 --slurm partition=cpu time=4:00:00"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,15 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="make files again that are there")
 
 
-def add_work(parser: argparse.ArgumentParser) -> None:
-    """Add the options of work on many videos."""
-    parser.add_argument(
-        "--jobs", type=count, metavar="N",
-        help="processes, a thread and the networks each; the files do not depend on N (default: cores; 1 on a GPU)",
-    )  # fmt: skip
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Extract, and say what was made; return 0, or 1 where a video failed.
 
@@ -60,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: videos, a card or weights that are not there.
         Stopped: a signal asked to end.
     """
-    from leap_avvp.inference.parser import device_named
     from leap_avvp.media.asked import job_of
     from leap_avvp.media.extraction import all_clips, extract
 
@@ -70,10 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
         card=arguments.card,
         segments=arguments.segments,
         seconds=arguments.seconds,
-        device=str(device_named(arguments.device)) if arguments.device != "cpu" else "cpu",
+        device=device_of(arguments),
         silence=arguments.silence,
         jobs=arguments.jobs,
         overwrite=arguments.overwrite,
+        engine=engine_of(arguments),
     )
     listing = all_clips(arguments.videos, arguments.videos_from)
     done = extract(listing, arguments.out, job)
@@ -91,6 +85,8 @@ def _told(done: Extraction, job: Job) -> list[str]:
     lines = [f"{done.folder}: {done.there + run.made:,} of {done.videos:,} videos have all features ({what})"]
     if run.made:
         lines.append(f"made: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
+    if run.again:
+        lines.append(f"done again, as a worker ended: {run.again:,}")
     if done.there:
         lines.append(f"were there: {done.there:,}")
     meanings = {"cut": "longer, cut", "shorter": "shorter", "silence": "without sound, silence in its place"}

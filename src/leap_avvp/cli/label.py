@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leap_avvp.cli.extract import add_work
+from leap_avvp.cli.work import add_work, device_of, engine_of
 
 if TYPE_CHECKING:
     from leap_avvp.card import DataCard
@@ -68,7 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
     from leap_avvp.card.read import card_of
     from leap_avvp.data.annotations.rows import read_weak_rows
     from leap_avvp.errors import DataError
-    from leap_avvp.inference.parser import device_named
     from leap_avvp.media.judges import Scorer
     from leap_avvp.media.labelling import LabelJob, label, source_of
     from leap_avvp.media.teachers import read_teacher
@@ -89,16 +88,23 @@ def run(arguments: argparse.Namespace) -> int:
         ) from error
     teacher = read_teacher(arguments.teacher, card)
     origins = None if arguments.videos is not None else source_of(arguments.data, teacher)
-    device = arguments.device if arguments.device == "cpu" else str(device_named(arguments.device))
     scorer = Scorer(
         teacher,
         card.segments,
         card.seconds,
-        device,
+        device_of(arguments),
         None if origins is None else arguments.data,
         origins or {modality: sense.features[0] for modality, sense in teacher.senses.items()},
     )
-    job = LabelJob(scorer, card, arguments.soft, arguments.unjudged, arguments.jobs, arguments.overwrite)
+    job = LabelJob(
+        scorer,
+        card,
+        arguments.soft,
+        arguments.unjudged,
+        arguments.jobs,
+        arguments.overwrite,
+        engine_of(arguments),
+    )
     videos, missing = _videos(arguments, card, weak, job)
     done = label(videos, missing, arguments.out, job)
     print("\n".join(_told(done, job)))
@@ -133,6 +139,8 @@ def _told(done: Labelling, job: LabelJob) -> list[str]:
     lines = [f"{done.folder}: labels of {done.labelled:,} of {done.videos:,} videos by teacher {teacher.name}, of {of}"]
     if run.made:
         lines.append(f"judged: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
+    if run.again:
+        lines.append(f"done again, as a worker ended: {run.again:,}")
     if done.labelled:
         heard, seen = (f"{100 * done.shares[modality]:.0f} %" for modality in ("audio", "visual"))
         lines.append(f"of the segments of the events in the weak labels, {heard} are heard and {seen} seen")

@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leap_avvp.cli.work import add_engine, engine_of
 from leap_avvp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from leap_avvp.media.decode import Clip
-    from leap_avvp.timeline import Timeline
+    from leap_avvp.timeline.many import Parsed, TrainedParsing, ZeroShotParsing
 
 __all__ = ["ABOUT", "EXAMPLE", "NAME", "add_arguments", "run"]
 
@@ -21,13 +22,15 @@ ABOUT = "show what is heard and seen in videos: a table, a page with the video a
 EXAMPLE = """\
 leap-avvp parse clip.mp4
 leap-avvp parse clip.mp4 --classes 'Dog,Speech,Rain,sports car' --out parsed
-leap-avvp parse new-clips/ --checkpoint outputs/train/RUN"""
+leap-avvp parse new-clips/ --checkpoint outputs/train/RUN
+leap-avvp parse archive/ --out parsed --engine ray --address HOST:6379"""
 
 _ABOUT_MODELS = """\
 Without --checkpoint nothing is trained: YAMNet hears and EfficientNet-Lite0 sees (`leap-avvp weights get yamnet`,
 `... get efficientnet_lite0`). That is zero-shot, not LEAP; its thresholds are not tuned, and what the image model
 cannot name is "not judged". With --checkpoint the features that the model was trained on are extracted, and it says
-what it was trained to say; videos of more than its segments are parsed in windows that overlap."""
+what it was trained to say; videos of more than its segments are parsed in windows that overlap.
+With --engine many are parsed at once, without tables; what is whole in DIR stays."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("parsed"), metavar="DIR", help="folder (default: parsed)")
     parser.add_argument("--embed", action="store_true", help="put the video into the page, in place of a link to it")
     parser.add_argument("--device", default="auto", metavar="NAME", help="cpu, cuda or auto (default)")
+    add_engine(parser, None)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,15 +67,39 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         LeapError: an option that cannot be, weights that are missing, or nothing to parse.
     """
+    clips = _clips(arguments.videos, arguments.videos_from)
+    folders = _folders(clips, arguments.out)
+    parsing = _trained(arguments) if arguments.checkpoint else _zero_shot(arguments)
+    if arguments.engine is None:
+        return _one_by_one(clips, folders, parsing, arguments)
+    from leap_avvp.timeline.many import parse_many
+
+    many = {"embed": arguments.embed, "jobs": arguments.jobs, "engine": engine_of(arguments)}
+    done = parse_many(clips, folders, arguments.out, parsing, **many)
+    print("\n".join(_told(done)))
+    return 1 if done.run.failures else 0
+
+
+def _one_by_one(
+    clips: Sequence[Clip],
+    folders: Sequence[Path],
+    parsing: TrainedParsing | ZeroShotParsing,
+    arguments: argparse.Namespace,
+) -> int:
+    """Parse videos in this process, and show each; return 1 where one of several could not be read.
+
+    Raises:
+        LeapError: of a single video, that it could not be read.
+    """
     from rich.console import Console
 
     from leap_avvp.timeline import write_outputs
     from leap_avvp.timeline.table import TimelineTable
 
-    clips = _clips(arguments.videos, arguments.videos_from)
-    parse = _trained(arguments) if arguments.checkpoint else _zero_shot(arguments)
+    engine_of(arguments)  # its options without it are refused
+    parse = parsing()
     console, failed = Console(), []
-    for clip, folder in zip(clips, _folders(clips, arguments.out), strict=True):
+    for clip, folder in zip(clips, folders, strict=True):
         try:
             timeline = parse(clip)
             paths = write_outputs(timeline, folder, embed=arguments.embed)
@@ -88,6 +116,24 @@ def run(arguments: argparse.Namespace) -> int:
     if failed:
         console.print(f"{len(failed)} of {len(clips)} videos were not parsed", markup=False, highlight=False)
     return 1 if failed else 0
+
+
+def _told(done: Parsed) -> list[str]:
+    from leap_avvp.media.display import rates
+    from leap_avvp.media.failures import failure_table
+    from leap_avvp.timeline.many import FAILED
+
+    run = done.run
+    lines = [f"{done.folder}: {done.there + run.made:,} of {done.videos:,} videos are parsed, a folder each"]
+    if run.made:
+        lines.append(f"parsed: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
+    if run.again:
+        lines.append(f"done again, as a worker ended: {run.again:,}")
+    if done.there:
+        lines.append(f"were there: {done.there:,}")
+    if run.failures:
+        lines += ["", failure_table(run.failures, done.folder / FAILED)]
+    return lines
 
 
 def _clips(videos: Sequence[Path], folder: Path | None) -> list[Clip]:
@@ -107,21 +153,18 @@ def _folders(clips: Sequence[Clip], out: Path) -> list[Path]:
     return folders
 
 
-def _zero_shot(arguments: argparse.Namespace) -> Callable[[Clip], Timeline]:
+def _zero_shot(arguments: argparse.Namespace) -> ZeroShotParsing:
     from leap_avvp.card import LLP
-    from leap_avvp.inference.parser import device_named
     from leap_avvp.media.names import names_for
-    from leap_avvp.media.zero_shot import ZeroShot
-    from leap_avvp.timeline.zero_shot import parse_zero_shot
+    from leap_avvp.timeline.many import ZeroShotParsing
 
     seconds = 1.0 if arguments.seconds is None else arguments.seconds
     if not 0.1 <= seconds <= 3600:
         raise ConfigError(f"--seconds: expected a number from 0.1 to 3600, found {seconds:g}")
     classes = LLP.classes if arguments.classes is None else _classes(arguments.classes)
     display = LLP.display if arguments.classes is None else None
-    pair = ZeroShot(device_named(arguments.device))
     names = names_for(classes, arguments.names)
-    return lambda clip: parse_zero_shot(clip, pair, names, display, seconds)
+    return ZeroShotParsing(names, None if display is None else tuple(display), seconds, arguments.device)
 
 
 def _classes(text: str) -> list[str]:
@@ -144,13 +187,12 @@ def _classes(text: str) -> list[str]:
     return classes
 
 
-def _trained(arguments: argparse.Namespace) -> Callable[[Clip], Timeline]:
-    from leap_avvp.inference import load
-    from leap_avvp.inference.parser import device_named
-    from leap_avvp.timeline.trained import TrainedTimeline
+def _trained(arguments: argparse.Namespace) -> TrainedParsing:
+    from leap_avvp.timeline.many import TrainedParsing
 
     for option in ("classes", "names", "seconds"):
         if getattr(arguments, option) is not None:
             raise ConfigError(f"--{option}: the checkpoint brings its own; leave it out")
-    device = device_named(arguments.device)
-    return TrainedTimeline(load(arguments.checkpoint).to(device), device)
+    if arguments.engine is None:
+        return TrainedParsing(arguments.checkpoint, arguments.device)
+    return TrainedParsing.of(arguments.checkpoint, arguments.device)

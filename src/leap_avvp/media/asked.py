@@ -9,6 +9,7 @@ from leap_avvp.card.features import known_features
 from leap_avvp.card.read import MOST_SEGMENTS, read_card
 from leap_avvp.errors import ConfigError
 from leap_avvp.media.cards import card_there
+from leap_avvp.media.engines import Engine
 from leap_avvp.media.extraction import Job
 from leap_avvp.media.extractor import Extractor, origins_of
 
@@ -26,6 +27,7 @@ def job_of(
     silence: bool = False,
     jobs: int | None = None,
     overwrite: bool = False,
+    engine: Engine | None = None,
 ) -> Job:
     """Return what is to be made.
 
@@ -35,7 +37,7 @@ def job_of(
         card: its file.
         segments, seconds: T and s of each; None: the card's, else 10 of 1 s.
         device, silence: see :class:`~leap_avvp.media.extractor.Extractor`.
-        jobs, overwrite: see :class:`~leap_avvp.media.extraction.Job`.
+        jobs, overwrite, engine: see :class:`~leap_avvp.media.extraction.Job`.
 
     Raises:
         ConfigError: no feature set, one that nothing here makes, or a number that the card contradicts.
@@ -62,4 +64,4 @@ def job_of(
             f"--segments, --seconds: expected up to {MOST_SEGMENTS} of 0.001 to 3600 s, found {count} of {length} s"
         )
     extractor = Extractor(origins_of(found), count, length, device, silence)
-    return Job(found, extractor, None if read is None else read.ids, card, jobs, overwrite)
+    return Job(found, extractor, None if read is None else read.ids, card, jobs, overwrite, engine)

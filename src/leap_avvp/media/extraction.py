@@ -16,6 +16,7 @@ from leap_avvp.media.arrays import clear_parts, is_whole, write_array
 from leap_avvp.media.cards import bring_card
 from leap_avvp.media.clips import LISTS, Listing, find_clips
 from leap_avvp.media.decode import Clip
+from leap_avvp.media.engines import Engine
 from leap_avvp.media.extracted import NOTES, Notebook, Record, versions, weight_hashes
 from leap_avvp.media.extractor import LONGER, SHORTER, Extractor, Made, Request
 from leap_avvp.media.extras import need
@@ -43,6 +44,8 @@ class Job:
     """Processes; None: as many as :func:`~leap_avvp.media.pool.auto_jobs` says."""
     overwrite: bool = False
     """Whether files that are there are made again."""
+    engine: Engine | None = None
+    """Where they are made; None: in processes of this machine."""
 
 
 @dataclasses.dataclass
@@ -233,4 +236,4 @@ def _run(
             write_array(out / job.features.folders[stream] / f"{ids[name]}.npy", rows)
         return made.seconds, [Failure(name, stream, why) for stream, why in made.lacking.items()]
 
-    work_on("extract", extractor, requests, names, take, run, job.jobs, extractor.device)
+    work_on("extract", extractor, requests, names, take, run, job.jobs, extractor.device, job.engine)

@@ -21,6 +21,7 @@ from leap_avvp.files import folder_lock
 from leap_avvp.files.interrupts import Stopped, StopSignals
 from leap_avvp.media.arrays import clear_parts, is_whole, read_whole, write_array
 from leap_avvp.media.decode import Clip
+from leap_avvp.media.engines import Engine
 from leap_avvp.media.extracted import NOTES, Notebook, Record, versions, weight_hashes
 from leap_avvp.media.failures import Failure, write_failures
 from leap_avvp.media.judges import Scored, Scorer
@@ -62,6 +63,8 @@ class LabelJob:
     jobs: int | None = None
     overwrite: bool = False
     """Whether labels of other options, and scores that were made in another way, are replaced."""
+    engine: Engine | None = None
+    """Where videos are judged; None: in processes of this machine."""
 
 
 @dataclasses.dataclass
@@ -176,7 +179,7 @@ def _score(videos: Sequence[Video], folder: Path, job: LabelJob, done: Labelling
     jobs = job.jobs or (
         None if job.scorer.root is None else 1
     )  # of features networks take longer to load than to judge
-    work_on("label", job.scorer, items, names, take, done.run, jobs, job.scorer.device)
+    work_on("label", job.scorer, items, names, take, done.run, jobs, job.scorer.device, job.engine)
     if record.content:
         record.finish(notebook.notes)
     notebook.close()

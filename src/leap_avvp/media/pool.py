@@ -1,4 +1,8 @@
-"""Work on many videos in processes of their own: a video that ends its process, or fails, costs that video alone."""
+"""Work on many videos in processes of their own: a video that ends its process, or fails, costs that video alone.
+
+A process may end for another's sake, as where memory ran out: what it was at is done again, after all others, and set
+aside when it has ended :data:`TRIES` processes.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,10 @@ from typing import Any
 from leap_avvp.errors import LeapError
 from leap_avvp.files.machine import available_memory, cpu_threads
 
-__all__ = ["Outcome", "Work", "auto_jobs", "outcomes"]
+__all__ = ["TRIES", "Outcome", "Solo", "Work", "aside", "auto_jobs", "outcomes"]
 
+TRIES = 3
+"""Processes that an item may end."""
 Work = Callable[[Any], Any]
 _MEMORY_A_JOB = 2_500_000_000  # of the largest set of networks
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -32,6 +38,13 @@ class Outcome:
     value: Any = None
     problem: str | None = None
     """Why there is no value, in a line."""
+    deaths: int = 0
+    """How many that were at it have ended."""
+
+
+def aside(index: int, what: str, deaths: int) -> Outcome:
+    """Return the outcome of an item that is not tried again: ``aside(3, "its process was ended by SIGSEGV", 3)``."""
+    return Outcome(index, problem=f"{what}, {deaths} times", deaths=deaths)
 
 
 def auto_jobs(items: int, device: str = "cpu") -> int:
@@ -58,6 +71,7 @@ def outcomes(opener: Callable[[], Work], items: Sequence[Any], jobs: int) -> Gen
     """
     context = multiprocessing.get_context("spawn")
     waiting = collections.deque(range(len(items)))
+    deaths: collections.Counter[int] = collections.Counter()
     workers: list[_Worker] = []
     left = len(items)
     try:
@@ -68,6 +82,7 @@ def outcomes(opener: Callable[[], Work], items: Sequence[Any], jobs: int) -> Gen
                 found = worker.answer()
                 if worker.ended:
                     workers.remove(worker)
+                    found = _again(found, deaths, waiting)
                     if waiting:
                         workers.append(_Worker(context, opener))
                 elif waiting:  # before the answer is looked at: nobody waits for that
@@ -75,12 +90,76 @@ def outcomes(opener: Callable[[], Work], items: Sequence[Any], jobs: int) -> Gen
                     worker.give(index, items[index])
                 if found is not None:
                     left -= 1
-                    yield found
+                    yield dataclasses.replace(found, deaths=deaths[found.index])
     finally:
         for worker in workers:
             worker.close()
         for worker in workers:
             worker.join()
+
+
+def _again(found: Outcome | None, deaths: collections.Counter[int], waiting: collections.deque[int]) -> Outcome | None:
+    """Put back what a process was at that has ended; return its outcome where it has ended too many."""
+    if found is None or found.problem is None:
+        return None
+    deaths[found.index] += 1
+    if deaths[found.index] == TRIES:
+        return aside(found.index, found.problem, TRIES)
+    waiting.append(found.index)
+    return None
+
+
+class Solo:
+    """A process as those of :func:`outcomes`, for items that come one by one; another one where it has ended.
+
+    Args:
+        opener: see there.
+    """
+
+    def __init__(self, opener: Callable[[], Work]) -> None:
+        self._opener = opener
+        self._worker: _Worker | None = None
+
+    def open(self) -> None:
+        """Start it, unless it runs, and wait until all is loaded.
+
+        Raises:
+            LeapError: that of the opener, or the process has ended in it.
+        """
+        if self._worker is None:
+            self._worker = _Worker(multiprocessing.get_context("spawn"), self._opener)
+            try:
+                self._worker.answer()
+            except LeapError:
+                self.close()
+                raise
+
+    def __call__(self, index: int, item: Any) -> Outcome:
+        """Return what comes of an item.
+
+        Raises:
+            LeapError: see :meth:`open`.
+        """
+        deaths = 0
+        while True:
+            self.open()
+            assert self._worker is not None
+            self._worker.give(index, item)
+            found = self._worker.answer()
+            assert found is not None
+            if not self._worker.ended:
+                return dataclasses.replace(found, deaths=deaths)
+            self.close()
+            deaths += 1
+            if deaths == TRIES:
+                return aside(index, str(found.problem), deaths)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker.join()
+            self._worker = None
 
 
 class _Worker:

@@ -11,6 +11,7 @@ from typing import Any
 
 from leap_avvp.errors import ConfigError
 from leap_avvp.media.display import display
+from leap_avvp.media.engines import Engine
 from leap_avvp.media.failures import Failure
 from leap_avvp.media.pool import Work, auto_jobs, outcomes
 
@@ -30,6 +31,8 @@ class Run:
     """Seconds of video."""
     made: int = 0
     """Videos of which everything was made."""
+    again: int = 0
+    """Videos whose first worker ended, and that another one did."""
     failures: list[Failure] = dataclasses.field(default_factory=list)
     """In the order of the videos."""
 
@@ -43,6 +46,7 @@ def work_on(
     run: Run,
     jobs: int | None = None,
     device: str = "cpu",
+    engine: Engine | None = None,
 ) -> None:
     """Work on items, and show it; ``run`` holds what came of it, also where this is ended on the way.
 
@@ -53,23 +57,29 @@ def work_on(
         names: of the items.
         take: called with an item's place and what came of it, in this process; returns seconds of video and failures.
         run: is filled.
-        jobs: processes; None: as many as :func:`~leap_avvp.media.pool.auto_jobs` says.
+        jobs: processes, or workers of the engine; None: as many as :func:`~leap_avvp.media.pool.auto_jobs`, or the
+            engine, says.
         device: of the networks.
+        engine: where the work is done; None: in processes of this machine.
 
     Raises:
-        LeapError: that of ``opener`` or ``take``.
+        LeapError: that of ``opener``, ``take`` or the engine.
     """
     began = time.monotonic()
     failures: dict[int, list[Failure]] = {}
-    count = jobs or auto_jobs(len(items), device)
+    if engine is None:
+        found = outcomes(opener, items, jobs or auto_jobs(len(items), device))
+    else:
+        found = engine.outcomes(opener, items, jobs)
     try:
-        with display(what, len(items)) as advance, contextlib.closing(outcomes(opener, items, count)) as coming:
+        with display(what, len(items)) as advance, contextlib.closing(found) as coming:
             for outcome in coming:
                 seconds, failed = 0.0, [Failure(names[outcome.index], ALL, outcome.problem or "?")]
                 if outcome.problem is None:
                     seconds, failed = take(outcome.index, outcome.value)
                 failures[outcome.index] = failed
                 run.made += not failed
+                run.again += outcome.deaths > 0 and outcome.problem is None
                 run.looked_at += seconds
                 advance(seconds)
     finally:

@@ -60,6 +60,7 @@ def quiet() -> None:
         ".*sync_dist=True.*",  # torchmetrics has summed over the processes already
         ".*callbacks used to create the checkpoint need to be provided.*",  # another progress line
         ".*There is a wandb run already in progress.*",
+        ".*The `srun` command is available.*",  # where Slurm is installed not every training is a job of it
     ):
         warnings.filterwarnings("ignore", message=message)
 
