@@ -78,14 +78,10 @@ def ratios(tmp_path):
 
 def batch_of_four() -> dict[str, torch.Tensor]:
     label = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    visual = 0.9 * label + 0.05
-    segments = {"segment_audio": label[:, None].repeat(1, 3, 1), "segment_visual": visual[:, None].repeat(1, 3, 1)}
-    return {
-        "audio": torch.zeros(4, 3, 1),
-        "video_label": label,
-        "video_audio": label,
-        "video_visual": visual,
-    } | segments
+    batch = {"audio": torch.zeros(4, 3, 1), "video_label": label}
+    for name, target in (("audio", label), ("visual", 0.9 * label + 0.05)):
+        batch |= {f"video_{name}": target, f"segment_{name}": target[:, None].repeat(1, 3, 1)}
+    return batch
 
 
 AUDIO = [[0.9, 0.2], [0.8, 0.9], [0.2, 0.5], [0.3, 0.3]]

@@ -278,8 +278,7 @@ def videos(number: int = 2) -> dict[str, torch.Tensor]:
     return batch
 
 
-@pytest.mark.parametrize("decoder", ["mmil", "leap"])
-@pytest.mark.parametrize("option", ["valor", "leap_uwav"])
+@pytest.mark.parametrize(("decoder", "option"), [("mmil", "valor"), ("leap", "valor"), ("leap", "leap_uwav")])
 @pytest.mark.filterwarnings("ignore")
 def test_any_decoder_is_trained_compiled_or_not(decoder, option):
     parser, batch = small(decoder), videos()

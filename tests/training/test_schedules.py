@@ -11,9 +11,9 @@ from leap_avvp.errors import ConfigError
 from leap_avvp.training.schedules import WarmupCosine, WarmupHold
 
 
-def rates(total: int, warmup: int) -> list[float]:
+def rates(total: int, warmup: int = 20, **options: object) -> list[float]:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
-    schedule = WarmupCosine(optimizer, total, warmup)
+    schedule = WarmupCosine(optimizer, total, warmup, **options)
     found = []
     for _ in range(total):
         found.append(optimizer.param_groups[0]["lr"])
@@ -32,6 +32,27 @@ def test_the_rate_rises_linearly_and_falls_by_half_a_cosine():
 
 def test_without_warmup_it_starts_at_the_full_rate():
     assert rates(3, 0)[0] == 2.0
+
+
+def test_a_share_of_the_training_is_warm_up_whatever_its_length():
+    assert rates(60, warmup_share=1 / 6) == rates(60, 10)
+    assert rates(120, warmup_share=1 / 6) == rates(120, 20)
+    assert rates(3, warmup_share=0.0)[0] == 2.0
+
+
+def test_the_cosine_may_end_above_zero():
+    lower, plain = rates(14, 4, final_share=0.25), rates(14, 4)
+    assert lower[:5] == plain[:5]
+    assert lower[9] == pytest.approx(2 * (0.25 + 0.75 * 0.5))
+    assert rates(1004, 4, final_share=0.05)[-1] == pytest.approx(2 * 0.05, rel=1e-3)
+    assert rates(14, 4, final_share=0.0) == plain
+
+
+@pytest.mark.parametrize("name", ["warmup_share", "final_share"])
+@pytest.mark.parametrize("value", [-0.1, 1.5, True, "1"])
+def test_an_impossible_share_is_refused(name, value):
+    with pytest.raises(ConfigError, match=rf"scheduler\.{name}: expected a share"):
+        rates(3, 1, **{name: value})
 
 
 @pytest.mark.parametrize("warmup", [-1, 1.5, True])
