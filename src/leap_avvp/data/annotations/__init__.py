@@ -2,5 +2,14 @@
 
 from leap_avvp.data.annotations.dirt import Dirt
 from leap_avvp.data.annotations.splits import SplitAnnotations, find_annotations, read_annotations, write_annotations
+from leap_avvp.data.annotations.versions import VERSIONS, audio_in_version
 
-__all__ = ["Dirt", "SplitAnnotations", "find_annotations", "read_annotations", "write_annotations"]
+__all__ = [
+    "VERSIONS",
+    "Dirt",
+    "SplitAnnotations",
+    "audio_in_version",
+    "find_annotations",
+    "read_annotations",
+    "write_annotations",
+]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from leap_avvp.card import LLP, DataCard
+from leap_avvp.data.annotations.versions import MISNAMED
 from leap_avvp.errors import DataError, nearest
 from leap_avvp.files.links import absence, link_refusal, pointer
 
@@ -122,7 +123,8 @@ def read_dense_rows(path: Path, link_store: Path | None = None, card: DataCard =
     known = {name: index for index, name in enumerate(card.classes)}
     columns = ("filename", "onset", "offset", "event_labels")
     for line, (name, onset, offset, event) in _table(path, columns, link_store, card):
-        if not (_DENSE_NAME.fullmatch(name) if card.ids == "llp" else is_filename(name, card)):
+        known_name = _DENSE_NAME.fullmatch(name) or name in MISNAMED if card.ids == "llp" else is_filename(name, card)
+        if not known_name:
             raise _name_error(path, line, name, card)
         start = _segment(onset, "onset", path, line, card)
         end = _segment(offset, "offset", path, line, card)
