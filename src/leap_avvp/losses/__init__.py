@@ -3,6 +3,7 @@
 from leap_avvp.losses.alignment import NORMALISERS, alignment_loss, event_overlap
 from leap_avvp.losses.balance import FixedBalance, FrequencyBalance
 from leap_avvp.losses.base import TrainingLoss
+from leap_avvp.losses.class_features import CooccurrenceTerm, OrthogonalityTerm, ReconstructionTerm
 from leap_avvp.losses.contrast import SameSecondTerm
 from leap_avvp.losses.denoise import RemoveNoisyLabels
 from leap_avvp.losses.entropy import binary_cross_entropy
@@ -15,10 +16,13 @@ from leap_avvp.losses.terms import AlignmentTerm, SegmentTerm, Step, Term, Video
 __all__ = [
     "NORMALISERS",
     "AlignmentTerm",
+    "CooccurrenceTerm",
     "FixedBalance",
     "FrequencyBalance",
     "MixupTerm",
+    "OrthogonalityTerm",
     "ParsingLoss",
+    "ReconstructionTerm",
     "Relabelling",
     "RemoveNoisyLabels",
     "SameSecondTerm",

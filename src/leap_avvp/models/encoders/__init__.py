@@ -2,5 +2,6 @@
 
 from leap_avvp.models.encoders.han import HAN
 from leap_avvp.models.encoders.mm_pyramid import MMPyramid
+from leap_avvp.models.encoders.pass_through import PassThrough
 
-__all__ = ["HAN", "MMPyramid"]
+__all__ = ["HAN", "MMPyramid", "PassThrough"]
