@@ -114,9 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     for line in told:
         print(line)
     if kept:
-        print(
-            f"in {kept:,} video{'s' * (kept != 1)} of more than {MOST_LABELS} labels, all of them stand in every segment"
-        )
+        of = f"{kept:,} video{'s' * (kept != 1)} of more than {MOST_LABELS} labels"
+        print(f"in {of}, all of them stand in every segment")
     if found.others:
         print(f"{source}: what is there of other videos is not read ({found.others:,})")
     return 0

@@ -79,7 +79,7 @@ class Published:
     protocol: str
     """As ``conf/protocol`` calls it, where it has it."""
     annotations: str
-    """Version of the file of audio events: ``old``, ``new`` or ``unknown``."""
+    """Version of the file of audio events: ``old``, ``corrected`` or ``unknown``."""
     videos: int | None
     """Of the test split."""
     numbers: Mapping[str, float]

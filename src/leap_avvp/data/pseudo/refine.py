@@ -51,7 +51,7 @@ def subset_texts(words: Sequence[str], weak: NDArray[Any]) -> list[str]:
         words: (C,) what a class is called.
         weak: (C,) the video's weak label.
     """
-    named = [words[place] for place in np.flatnonzero(weak)]
+    named = [words[place] for place in np.flatnonzero(weak).tolist()]
     return [" and ".join(named[place] for place in one) or _OTHER for one in subsets(len(named))]
 
 
@@ -123,4 +123,4 @@ def reweight(
     for doubted, ratio in ((below, event_ratio), (above, noise_ratio)):
         soft = cosines * ratio
         refined = np.where(unsure & doubted & (soft > 0) & (soft < 1), soft, refined)
-    return refined.astype(np.float32)
+    return np.asarray(refined, np.float32)
