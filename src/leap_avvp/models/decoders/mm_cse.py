@@ -188,7 +188,7 @@ class MMCSEDecoder(nn.Module):
         intra_maps, cross_maps = [], []
         for layer in self.layers:
             assert isinstance(layer, SemanticLayer)
-            other = torch.cat(both.chunk(2)[::-1])
+            other = both.view(2, *audio.shape).flip(0).flatten(0, 1)
             if self.training:
                 both, intra, cross = layer.with_maps(both, other)
                 intra_maps.append(intra)
@@ -199,7 +199,7 @@ class MMCSEDecoder(nn.Module):
         if self.training:
             maps["cooccurrence_aa"], maps["cooccurrence_vv"] = torch.stack(intra_maps).chunk(2, dim=1)
             maps["cooccurrence_av"], maps["cooccurrence_va"] = torch.stack(cross_maps).chunk(2, dim=1)
-        audio, visual = both.chunk(2)
+        audio, visual = both.view(2, *audio.shape).unbind()
         return audio, visual, maps
 
     def forward(self, encoded: EncoderOutput) -> ParserOutput:
