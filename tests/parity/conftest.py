@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "parity" / "reference_s0"
+from tests.parity.rule import GOLDEN, golden_state, golden_weight
+
 MODELS = (
     "han-mmil",
     "mm_pyramid-mmil",
@@ -36,17 +35,9 @@ class Golden:
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Weights by the rule of the golden files' own description."""
-        shapes = json.loads((GOLDEN / f"{self.model}.shapes.json").read_text())
-        return {name: self._weight(name, shape) for name, shape in shapes.items()}
+        return golden_state(self.model)
 
-    @staticmethod
-    def _weight(name: str, shape: list[int]) -> torch.Tensor:
-        canonical = name.replace(".net.0.", ".conv1.").replace(".net.2.", ".conv2.")
-        z = np.random.default_rng(zlib.crc32(canonical.encode())).standard_normal(shape).astype(np.float32)
-        if len(shape) == 1:
-            is_scale = name.endswith(("norm.weight", "norm1.weight", "norm2.weight"))
-            return torch.from_numpy((1 + 0.1 * z if is_scale else 0.1 * z).astype(np.float32))
-        return torch.from_numpy((0.5 * z / np.sqrt(np.prod(shape[1:]))).astype(np.float32))
+    _weight = staticmethod(golden_weight)
 
 
 @pytest.fixture(scope="module", params=MODELS)

@@ -13,10 +13,12 @@ EXAMPLE = "leap-avvp convert MM_Pyramid_LEAP.pt leap.ckpt --label-embedding llp_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two files and the option."""
+    """Add the two files and the options."""
     parser.add_argument("source", type=Path, help="the direction is told from what it holds")
     parser.add_argument("target", type=Path)
     parser.add_argument("--label-embedding", type=Path, metavar="FILE", help="needed to import LEAP's released weights")
+    parser.add_argument("--num-heads", type=int, metavar="H", help="attention heads of imported weights, if not usual")
+    parser.add_argument("--features", metavar="NAME", help="what imported weights read, if their widths do not tell")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,8 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         DataError: a file that is neither, or cannot be written.
+        ConfigError: heads or features that do not fit.
     """
     from leap_avvp.released.convert import convert
 
-    print(convert(arguments.source, arguments.target, arguments.label_embedding))
+    given = (arguments.label_embedding, arguments.num_heads, arguments.features)
+    print(convert(arguments.source, arguments.target, *given))
     return 0

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from leap_avvp import __version__
+from leap_avvp.card import named_features
 from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.hashing import config_hash
 from leap_avvp.errors import DataError
 from leap_avvp.models.label_files import read_label_embedding
-from leap_avvp.released import Architecture, load_released, recognise, to_released
+from leap_avvp.released import Architecture, describe, load_released, recognise, to_released
+from leap_avvp.released.registry import architecture_of, program_of
 from leap_avvp.training.checkpoint import CHECKPOINT_KEY, load_checkpoint, read_checkpoint, save_atomic
 
 __all__ = ["convert"]
@@ -28,15 +31,19 @@ def _state_dict(content: dict[str, Any], path: Path) -> dict[str, Tensor]:
 
 
 def _config_of(architecture: Architecture) -> dict[str, Any]:
-    overrides = [f"encoder={architecture.encoder}", f"decoder={architecture.decoder}", "data=llp"]
-    if architecture.decoder == "leap":
-        overrides.append(f"decoder.num_blocks={architecture.num_blocks}")
-    content = plain(compose_config([*overrides, "output_dir=."]))
+    content = plain(compose_config([*program_of(architecture).words(architecture), "data=llp", "output_dir=."]))
+    content["features"] = architecture.features.to_dict()
     content["label_embedding"]["path"] = None  # the checkpoint carries the vectors themselves
     return content
 
 
-def convert(source: str | Path, target: str | Path, label_embedding: str | Path | None = None) -> str:
+def convert(
+    source: str | Path,
+    target: str | Path,
+    label_embedding: str | Path | None = None,
+    num_heads: int | None = None,
+    features: str | Path | None = None,
+) -> str:
     """Convert ``source`` into ``target``, the direction told from what ``source`` holds; return one line about it.
 
     Args:
@@ -44,9 +51,13 @@ def convert(source: str | Path, target: str | Path, label_embedding: str | Path 
         target: where the other kind is written (under a temporary name first).
         label_embedding: a file that :func:`~leap_avvp.models.label_files.read_label_embedding` knows; needed to import
             LEAP, whose released weights do not hold the label vectors.
+        num_heads: of an imported encoder's attention, which weights do not tell; None takes the program's own.
+        features: an option of the config or a YAML file: what an imported program reads; None takes the package's set
+            with such widths.
 
     Raises:
         DataError: naming the file and what is wrong with it.
+        ConfigError: heads that do not divide the width, or no such features.
     """
     source, target = Path(source), Path(target)
     content = read_checkpoint(source)
@@ -55,16 +66,18 @@ def convert(source: str | Path, target: str | Path, label_embedding: str | Path 
         parser.released_extras = content.get(_EXTRAS_KEY)
         released = to_released(parser)
         save_atomic(released, target)
-        return f"{target}: {recognise(released)} as released, {len(released)} tensors"
+        return f"{target}: {describe(architecture_of(parser))} as released, {len(released)} tensors"
     state = _state_dict(content, source)
     embedding = None if label_embedding is None else read_label_embedding(label_embedding)
-    architecture = recognise(state)
-    parser = load_released(state, embedding)
+    known = None if features is None else named_features(features)
+    architecture = dataclasses.replace(recognise(state, known), num_heads=num_heads)
+    parser = load_released(state, embedding, num_heads=num_heads, features=known)
     config = _config_of(architecture)
     stamp = {"config": config, "config_hash": config_hash(config), "version": __version__}
     own = {f"parser.{name}": value for name, value in parser.state_dict().items()}
     checkpoint = {"state_dict": own, CHECKPOINT_KEY: stamp, _EXTRAS_KEY: parser.released_extras}
     save_atomic(checkpoint, target)
     return (
-        f"{target}: a checkpoint of {architecture} for `leap-avvp evaluate checkpoint={target} data=llp data.root=DIR`"
+        f"{target}: a checkpoint of {describe(architecture)} for "
+        f"`leap-avvp evaluate checkpoint={target} data=llp data.root=DIR`"
     )

@@ -107,6 +107,7 @@ class HAN(nn.Module):
         check_block("encoder", dim, num_heads, feed_forward_dim, dropout=dropout)
         self.dim = dim
         self.update = update
+        self.cross = cross
         self.layers = nn.ModuleList(
             HANLayer(dim, num_heads, feed_forward_dim, dropout, cross) for _ in range(num_layers)
         )
