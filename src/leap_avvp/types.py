@@ -92,7 +92,7 @@ class ParserOutput(Mapping[str, Tensor]):
         value = getattr(self, name) if known else (self.auxiliary or {}).get(name)
         if value is None:
             raise KeyError(name)
-        return value  # type: ignore[no-any-return]
+        return value
 
     def __iter__(self) -> Iterator[str]:
         names = (field.name for field in dataclasses.fields(self) if field.name != "auxiliary")

@@ -28,7 +28,7 @@ class MMPyramidProgram(Program):
     name = "MM-Pyramid + MMIL"
     encoder = "mm_pyramid"
     num_heads = 8
-    templates = ("MMP.capture", "MMP.fusion")
+    templates: tuple[str, ...] = ("MMP.capture", "MMP.fusion")
 
     def recognise(self, shapes: Mapping[str, Shape], features: FeatureSet | None) -> Architecture | None:
         """See :meth:`Program.recognise`."""

@@ -37,33 +37,23 @@ class UWAVProgram(SequentialProgram):
         Names do not tell whether the joint map is read: it is taken to be, where one of the package's feature sets has
         three streams of such widths; else a set fits whose visual features have the encoder's width.
         """
-        sizes = self.sizes(shapes)
-        if sizes is None:
+        own = self.of_shapes(shapes)
+        if own is None:
             return None
         joint = size(shapes, f"{_JOINT}.weight", 1, _UNREAD_WIDTH)
         if features is None:
             audio = size(shapes, "fc_a.layers.0.weight", 1, 1)
-            features = _features(audio, joint, sizes["dim"])
-        unread = 0 if "video_3d" in features.streams else joint
-        return Architecture(
-            self.encoder, self.decoder, frontend=self.frontend, features=features, unread_width=unread, **sizes
-        )
+            features = _features(audio, joint, own.dim)
+        return dataclasses.replace(own, features=features, unread_width=0 if "video_3d" in features.streams else joint)
 
     def of_parser(self, parser: VideoParser) -> Architecture | None:
         """See :meth:`Program.of_parser`."""
-        sizes, frontend = self.han_of(parser), parser.frontend
-        if sizes is None or not isinstance(frontend, JointFrontend) or frontend.project_visual != frontend.has_3d:
+        own, frontend = self.of_encoder(parser), parser.frontend
+        if own is None or not isinstance(frontend, JointFrontend) or frontend.project_visual != frontend.has_3d:
             return None
         kept = (parser.released_extras or {}).get(f"{_JOINT}.weight")
         unread = _UNREAD_WIDTH if kept is None else kept.shape[-1]
-        return Architecture(
-            self.encoder,
-            self.decoder,
-            frontend=self.frontend,
-            features=frontend.features,
-            unread_width=0 if frontend.has_3d else unread,
-            **sizes,
-        )
+        return dataclasses.replace(own, unread_width=0 if frontend.has_3d else unread)
 
     def words(self, architecture: Architecture) -> list[str]:
         """See :meth:`Program.words`."""

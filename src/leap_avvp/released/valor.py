@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 
 from leap_avvp.card import FeatureSet
 from leap_avvp.card.features import Stream
 from leap_avvp.models import HAN, Frontend, MMILDecoder, VideoParser
+from leap_avvp.models.encoders.han import HANLayer
 from leap_avvp.models.frontend import StreamFrontend
 from leap_avvp.released.links import Link, Shape, dead_layer, front_end, han_layer, mmil
 from leap_avvp.released.program import Architecture, Program, Reading, known_sets, size
@@ -32,30 +34,31 @@ class SequentialProgram(Program):
 
     def words(self, architecture: Architecture) -> list[str]:
         """See :meth:`Program.words`."""
-        sizes = {
-            "encoder.dim": architecture.dim,
-            "decoder.dim": architecture.dim,
-            "encoder.num_layers": architecture.num_layers,
-            "encoder.num_heads": self.heads(architecture),
-            "encoder.feed_forward_dim": architecture.feed_forward_dim,
-        }
-        parts = [f"encoder={self.encoder}", f"decoder={self.decoder}", f"frontend={self.frontend}"]
-        return [*parts, *(f"{key}={value}" for key, value in sizes.items())]
+        return [
+            *super().words(dataclasses.replace(architecture, num_heads=self.heads(architecture))),
+            f"encoder.dim={architecture.dim}",
+            f"decoder.dim={architecture.dim}",
+            f"encoder.num_layers={architecture.num_layers}",
+            f"encoder.feed_forward_dim={architecture.feed_forward_dim}",
+        ]
 
-    def sizes(self, shapes: Mapping[str, Shape]) -> dict[str, int] | None:
-        """Return the encoder's sizes from a state dict of such a program; None of another."""
+    def of_shapes(self, shapes: Mapping[str, Shape]) -> Architecture | None:
+        """Return the encoder's sizes, and no features yet, from a state dict of the program; None of another."""
         final = any(name.startswith("hat_encoder.final_norm_") for name in shapes)
         if not final or not any(name.startswith(self.marks) for name in shapes):
             return None
         layers = {int(found[1]) for name in shapes if (found := re.match(r"hat_encoder\.layers\.(\d+)\.", name))}
         inner = "hat_encoder.layers.0.linear1.weight"
-        return {
-            "dim": size(shapes, inner, 1, 512),
-            "feed_forward_dim": size(shapes, inner, 0, self.feed_forward_dim),
-            "num_layers": max(1, len(layers)),
-        }
+        return Architecture(
+            self.encoder,
+            self.decoder,
+            frontend=self.frontend,
+            dim=size(shapes, inner, 1, 512),
+            feed_forward_dim=size(shapes, inner, 0, self.feed_forward_dim),
+            num_layers=max(1, len(layers)),
+        )
 
-    def han_of(self, parser: VideoParser) -> dict[str, int] | None:
+    def of_encoder(self, parser: VideoParser) -> Architecture | None:
         """Return the sizes of a parser's encoder, if that and the decoder are such as the program has; else None."""
         encoder = parser.encoder
         if not isinstance(encoder, HAN) or not isinstance(parser.decoder, MMILDecoder):
@@ -63,12 +66,17 @@ class SequentialProgram(Program):
         if encoder.update != "sequential" or not encoder.cross:
             return None
         first = encoder.layers[0]
-        return {
-            "dim": encoder.dim,
-            "feed_forward_dim": first.feed_forward.inner.out_features,
-            "num_layers": len(encoder.layers),
-            "num_heads": first.self_attention.num_heads,
-        }
+        assert isinstance(first, HANLayer)
+        return Architecture(
+            self.encoder,
+            self.decoder,
+            frontend=self.frontend,
+            dim=encoder.dim,
+            feed_forward_dim=first.feed_forward.inner.out_features,
+            num_layers=len(encoder.layers),
+            num_heads=first.self_attention.num_heads,
+            features=parser.frontend.features,
+        )
 
     def encoder_links(self, architecture: Architecture) -> Iterator[Link]:
         """Yield the links of the encoder."""
@@ -106,22 +114,19 @@ class VALORProgram(SequentialProgram):
 
     def recognise(self, shapes: Mapping[str, Shape], features: FeatureSet | None) -> Architecture | None:
         """See :meth:`Program.recognise`: features are the package's of these widths, else one row a segment."""
-        sizes = self.sizes(shapes)
-        if sizes is None:
+        own = self.of_shapes(shapes)
+        if own is None:
             return None
         if features is None:
             widths = {stream: size(shapes, f"{name}.weight", 1, 1) for stream, name in _STREAMS.items()}
             rows = {name: Stream(name, name, "T", width, "segment") for name, width in widths.items()}
-            own = FeatureSet("released", rows)
-            features = next((known for known in known_sets() if known.widths == widths), own)
-        return Architecture(self.encoder, self.decoder, features=features, **sizes)
+            sets = (*known_sets(), FeatureSet("released", rows))
+            features = next(known for known in sets if known.widths == widths)
+        return dataclasses.replace(own, features=features)
 
     def of_parser(self, parser: VideoParser) -> Architecture | None:
         """See :meth:`Program.of_parser`."""
-        sizes = self.han_of(parser)
-        if sizes is None or not isinstance(parser.frontend, Frontend) or not parser.frontend.has_3d:
-            return None
-        return Architecture(self.encoder, self.decoder, features=parser.frontend.features, **sizes)
+        return self.of_encoder(parser) if isinstance(parser.frontend, Frontend) and parser.frontend.has_3d else None
 
     def links(self, architecture: Architecture) -> Iterator[Link]:
         """See :meth:`Program.links`."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from leap_avvp.files import write_whole
-from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser
+from leap_avvp.models import Frontend, LabelQueries, LEAPDecoder, MMPyramid, VideoParser
 from leap_avvp.models.attention import PreNormBlock
 from leap_avvp.released import Architecture, dead_shapes
 from leap_avvp.studies.html import Chapter
@@ -130,6 +130,7 @@ def complexity_parts(turns: int = 5) -> list[Part]:
     """
     parser = VideoParser(MMPyramid(), LEAPDecoder(LabelQueries(torch.zeros(25, 300))))
     front, decoder = parser.frontend, parser.decoder
+    assert isinstance(front, Frontend)
     assert isinstance(decoder, LEAPDecoder)
     dead = {"encoder": 0, "LEAP blocks": 0}
     for name, shape in dead_shapes(Architecture("mm_pyramid", "leap", 2)).items():

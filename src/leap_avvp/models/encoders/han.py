@@ -54,8 +54,9 @@ class HANLayer(nn.Module):
 
     def forward(self, query: Tensor, other: Tensor | None) -> Tensor:
         """Refine ``query`` (B, T, D), which sees ``other`` (B, T, D), the other modality; None leaves that out."""
-        crossed = other is not None and self.cross_attention is not None
-        cross = self.cross_attention(query, other).output if crossed else None  # first: it draws its dropout first
+        # Cross-modal attention first: it draws its dropout first.
+        attend = None if other is None else self.cross_attention
+        cross = None if attend is None else attend(query, other).output
         own = self.self_attention(query, query).output
         summed = query if cross is None else query + self.dropout(cross)
         hidden = self.attention_norm(summed + self.dropout(own))
