@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,14 +138,17 @@ class SeededBatches(Sampler[list[int]]):
         epoch, begin = self._begin
         self._begin = (-1, 0)
         self.position = begin if epoch == self.epoch else 0
+        batch, number = self._batches(), math.ceil(self.length / self.batch_size)
+        for turn in range(self.position, len(self)):
+            self.position = turn + 1
+            yield batch((self.rank + turn * self.world_size) % number)
+
+    def _batches(self) -> Callable[[int], list[int]]:
+        """Return what gives the n-th batch of this epoch, of all processes."""
         order = np.arange(self.length)
         if self.seed is not None:
             order = np.random.default_rng((self.seed, 0 if self.same else self.epoch)).permutation(self.length)
-        number = math.ceil(self.length / self.batch_size)
-        for turn in range(self.position, len(self)):
-            self.position = turn + 1
-            start = (self.rank + turn * self.world_size) % number * self.batch_size
-            yield order[start : start + self.batch_size].tolist()
+        return lambda number: order[number * self.batch_size : (number + 1) * self.batch_size].tolist()
 
 
 class ResumableLoader(DataLoader[Batch]):
