@@ -32,7 +32,7 @@ def found_card(data: Mapping[str, Any]) -> DataCard | None:
 def with_card(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return a plain config with the card of its data and the feature set, so that a checkpoint carries both.
 
-    The features are those that the command line names, else the card's, else those that the config composes.
+    The features are those that the command line names, or a system that it names; else the card's, else LLP's.
 
     Args:
         content: plain.
@@ -46,7 +46,7 @@ def with_card(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> dict
     found = found_card(data) if isinstance(data, Mapping) else None
     composed = _features(content)
     named = any(text.lstrip("+~").startswith(("features=", "features.")) for text in overrides)
-    features = composed if named or found is None else found.features
+    features = composed if named or found is None or composed != LLP.features else found.features
     # Without LLP's, which is built in: so a config of LLP is what it was before there were cards.
     rest = {key: value for key, value in content.items() if key != "card"}
     rest["features"] = features.to_dict()

@@ -62,7 +62,11 @@ def check_types(config: DictConfig, overrides: Sequence[str], config_name: str =
         ConfigError: naming the key, what was expected and what was found.
     """
     choices = [text for text in overrides if re.fullmatch(r"[a-z_]+(/[a-z_]+)*=\w+", text)]
-    groups = [text for text in choices if isinstance(config.get(text.partition("=")[0]), DictConfig)]
+    groups = [
+        text
+        for text in choices
+        if text.startswith("system=") or isinstance(config.get(text.partition("=")[0]), DictConfig)
+    ]
     given = ["output_dir=.", *(["checkpoint=."] if config_name == "evaluate" else [])]  # what has no default
     default = dict(leaves(plain(compose_config([*groups, *given], config_name))))
     content = plain(config)

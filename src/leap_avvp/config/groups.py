@@ -21,6 +21,7 @@ __all__ = [
     "config_groups",
     "hydra_compose",
     "hydra_names",
+    "is_nested_option",
     "keys_of",
     "launchers",
     "leaves",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 CONFIG_MODULE = "leap_avvp.conf"
+_AT_THE_TOP = ("experiment", "system")
+"""Groups that have no node of their own: their keys land at the top."""
 
 
 def register_resolvers() -> None:
@@ -58,7 +61,7 @@ def config_groups(config_name: str = "train") -> dict[str, list[str]]:
     assert isinstance(content, dict)
     used = {str(key) for key, value in content.items() if isinstance(value, dict)}
     if config_name == "train":
-        used.add("experiment")  # it has no node of its own: its keys land at the top
+        used.update(_AT_THE_TOP)
     with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
         loader: ConfigLoader = GlobalHydra.instance().config_loader()
         return {name: loader.get_group_options(name, ObjectType.CONFIG) for name in sorted(used)}
@@ -72,6 +75,11 @@ def option_files() -> dict[str, list[str]]:
         folder.name: sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
         for folder in folders
     }
+
+
+def is_nested_option(group: str, name: str) -> bool:
+    """Say whether a group has an option in a folder of its own: ``valor/llp`` of ``schedule``."""
+    return (importlib.resources.files(CONFIG_MODULE) / group / f"{name}.yaml").is_file()
 
 
 def keys_of(group: str) -> set[str]:
@@ -114,7 +122,7 @@ def valid_names(config_name: str) -> dict[str, set[str]]:
         names[group] = set()
         for option in options:
             for path, _ in leaves(_read_yaml(root / group / f"{option}.yaml")):
-                if "_target_" not in path and group != "experiment":
+                if "_target_" not in path and group not in _AT_THE_TOP:
                     names.setdefault(f"{group}.{path}", set()).add(f"{group}={option}")
     return names
 

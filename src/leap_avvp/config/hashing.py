@@ -18,6 +18,7 @@ LINEAR_FRONTEND = {"_target_": "leap_avvp.models.Frontend"}
 # What changes no number: where results go, who is told, what is printed. `init` stands in the parts that read it.
 _UNHASHED = (
     *("logger", "group", "name", "output_dir", "resume", "overwrite", "evaluate_untrained", "init", "hydra"),
+    *("system", "made_by"),  # the parts say what the system is; files that were made count below
     *("data.placement", "data.link_store", "data.eval_batch_size", "data.card"),  # what a card says stands in `card`
     *(f"trainer.{key}" for key in ("log_every_n_steps", "enable_model_summary", "enable_progress_bar", "profiler")),
 )
@@ -44,7 +45,14 @@ def config_hash(content: Mapping[str, Any]) -> str:
 
 
 def hashed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a plain config can change a number."""
+    """Return what of a plain config can change a number.
+
+    A file that another run made counts as that run's configuration, which ``made_by`` names, and not as the place where
+    it lies: what is moved is not trained again, and what was made otherwise is.
+    """
+    made_by = content.get("made_by")
+    for key, name in made_by.items() if isinstance(made_by, Mapping) else ():
+        content = _replaced(content, str(key).split("."), str(name))
     built_in = {"features": LLP.features.to_dict(), "frontend": LINEAR_FRONTEND}  # older configs have none
     kept = {}
     for group, value in content.items():
@@ -58,6 +66,13 @@ def hashed(content: Mapping[str, Any]) -> dict[str, Any]:
         elif value is not None or group not in _NEWER:
             kept[group] = value
     return {key: _same_numbers(value) for key, value in kept.items()}
+
+
+def _replaced(node: Mapping[str, Any], keys: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return a nested config with another value at a key."""
+    first, *rest = keys
+    below = node.get(first)
+    return {**node, first: _replaced(below if isinstance(below, Mapping) else {}, rest, value) if rest else value}
 
 
 def _one_batch(trainer: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,8 @@ def training_job(config: DictConfig, overrides: Sequence[str] = ()) -> TrainingJ
     seed, callbacks, trainer = int(content["seed"]), content["callbacks"], content["trainer"]
     if seed < 0:
         raise ConfigError(f"seed: expected a whole number of at least 0, found {seed}")
+    if not isinstance(content["made_by"], Mapping | None):
+        raise ConfigError(f"made_by: expected {{KEY: HASH}} or null, found {content['made_by']!r:.80}")
     return TrainingJob(
         parts=Parts(content),
         config_hash=config_hash(content),

@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
-from leap_avvp.config.groups import keys_of, option_files, valid_names
+from leap_avvp.config.groups import is_nested_option, keys_of, option_files, valid_names
 from leap_avvp.config.lightning import SAID_OTHERWISE, trainer_arguments
 from leap_avvp.config.paths import HYDRA_PLACES, PLACES, exists, in_full
 from leap_avvp.errors import ConfigError, DataError
@@ -156,6 +156,8 @@ def _choice(head: str, key: str, parsed: Override) -> list[str]:
         return [f"~{key}", f"++{parsed.input_line}"]
     if value is None or isinstance(value, int | float):
         raise ConfigError(f"{key}: expected one of {', '.join(option_files()[key])}, found {value!r}")
+    if not option_files()[key] and not is_nested_option(key, str(value)):  # which Hydra would pass over in silence
+        raise ConfigError(f"{key}: expected NAME/DATA as conf/{key} has them, found {value!r}; system=NAME chooses it")
     return [str(parsed.input_line)]
 
 
