@@ -54,6 +54,8 @@ _EXAMPLES = {
     "evaluate": (
         "leap-avvp evaluate outputs/train/RUN",
         "leap-avvp evaluate RUN/checkpoints/best.ckpt protocol=per_modality split=val",
+        "leap-avvp evaluate RUN protocols=[union,mixed,strict] annotation_versions=[old,corrected]",
+        "leap-avvp evaluate RUN protocol=tuned",
         "leap-avvp evaluate -m best.ckpt protocol=union,per_modality,none",
     ),
 }
@@ -98,10 +100,9 @@ def _speaks() -> bool:
 
 
 def _print_scores(result: dict[str, Any], split: str) -> None:
-    from leap_avvp.scoring.report import print_scores
+    from leap_avvp.scoring.report import print_result
 
-    scores = result["test"] if "test" in result else result["scores"]
-    print_scores(scores, split, result["protocol"]["name"], result["data_source"])
+    print_result(result, split)
 
 
 def _optimises() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,13 @@ from leap_avvp.card import DataCard
 from leap_avvp.errors import DataError
 from leap_avvp.files import write_whole
 from leap_avvp.files.npz import NpyHeader, open_npz
+from leap_avvp.metrics import Protocol
+from leap_avvp.metrics.protocol import filtering
 
-__all__ = ["boolean", "names_of", "read_arrays", "read_predictions", "write_predictions"]
+__all__ = ["boolean", "names_of", "read_arrays", "read_predictions", "read_probabilities", "write_predictions"]
 
 _VIDEO_ARRAYS = ("video", "video_audio", "video_visual")
+_VIDEO_PROBABILITIES = ("video_prob", "audio_prob", "visual_prob")
 # No array of more bytes is needed: of LLP's largest split, in eight-byte integers, one is 20 MB. A file of whose videos
 # nothing is known may be as large as that of many videos of many segments and classes.
 _LARGEST, _LARGEST_UNKNOWN = 2**26, 2**32
@@ -87,7 +90,7 @@ def read_predictions(
 
 def _item_shape(name: str, segments: int, classes: int) -> tuple[int, ...]:
     """Return the shape of one video's part of an array."""
-    return (classes,) if name in _VIDEO_ARRAYS else (segments, classes)
+    return (classes,) if name in (*_VIDEO_ARRAYS, *_VIDEO_PROBABILITIES) else (segments, classes)
 
 
 def names_of(array: NDArray[np.generic]) -> list[str]:
@@ -109,13 +112,56 @@ def read_arrays(
     Raises:
         DataError: naming the file, what was expected and what was found.
     """
+    return _read(path, lambda names: _wanted(path, names, filter), card, videos)
+
+
+def read_probabilities(
+    path: Path, protocol: Protocol, card: DataCard | None = None, videos: int | None = None
+) -> dict[str, NDArray[np.generic]]:
+    """Return the probabilities that a protocol needs, and ``video_id``; checked as :func:`read_arrays` does.
+
+    ``segment_audio_prob`` and ``segment_visual_prob`` (N, T, C), and of ``video_prob``, ``audio_prob`` and
+    ``visual_prob`` (N, C) those that its filter reads; float32 of what is narrower.
+
+    Raises:
+        DataError: naming the file, what was expected and what was found.
+    """
+    video = [filtering(protocol.filter, modality) for modality in ("audio", "visual")]
+    wanted = ("video_id", "segment_audio_prob", "segment_visual_prob", *dict.fromkeys(name for name in video if name))
+
+    def choose(names: set[str]) -> tuple[str, ...]:
+        missing = [name for name in wanted if name not in names]
+        if missing:
+            found = ", ".join(map(_plain, sorted(names)))[:200] or "none"
+            raise DataError(
+                f"{path}: expected the arrays {', '.join(wanted)} for the protocol {protocol.filter}, found {found}: "
+                f"no {missing[0]}"
+            )
+        return wanted
+
+    arrays = _read(path, choose, card, videos)
+    for name in wanted[1:]:
+        array = arrays[name]
+        if array.dtype.kind != "f":
+            raise DataError(f"{path}: {name}: expected probabilities, found {array.dtype}")
+        if not ((array >= 0) & (array <= 1)).all():
+            raise DataError(f"{path}: {name}: expected probabilities from 0 to 1, found others (NaN, or logits)")
+        width = np.float64 if array.dtype.itemsize > np.dtype(np.float32).itemsize else np.float32
+        arrays[name] = array.astype(width)
+    return arrays
+
+
+def _read(
+    path: Path, choose: Callable[[set[str]], tuple[str, ...]], card: DataCard | None, videos: int | None
+) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays that are chosen among those of the file."""
     largest = _LARGEST_UNKNOWN
     if card is not None and videos is not None:
         largest = max(_LARGEST, 2 * videos * card.segments * card.num_classes * _WIDEST)  # 2: some may be there twice
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected an .npz with video_id, audio and visual")
     with open_npz(path) as archive:
-        wanted = _wanted(path, archive.names, filter)
+        wanted = choose(archive.names)
         _check_headers(path, {name: archive.header(name) for name in wanted}, card, largest)
         arrays = {name: archive.read(name) for name in wanted}
         arrays["video_id"].tolist()  # raises where a character is none
@@ -137,6 +183,8 @@ def _wanted(path: Path, names: set[str], filter: str) -> tuple[str, ...]:
     if missing:
         instead = " (or video)" if filter in ("union", "mixed") and "video_audio" in missing else ""
         needed = f" for filter={filter}" if set(missing) <= set(extra) else ""
+        if "audio" in missing and "segment_audio_prob" in names:
+            needed = " (probabilities are there: --protocol NAME makes predictions of them)"
         raise DataError(
             f"{path}: expected the arrays {', '.join(wanted)}{instead}{needed}, found "
             f"{', '.join(map(_plain, sorted(names)))[:200] or 'none'}: no {missing[0]}"
@@ -155,11 +203,12 @@ def _check_headers(path: Path, headers: Mapping[str, NpyHeader], card: DataCard 
             raise DataError(f"{path}: {name}: expected plain numbers or strings, found objects, which are not loaded")
         if header.data_bytes > largest:
             raise DataError(f"{path}: {name}: expected one row a video, found {header.dtype} {header.shape}")
-    ids, audio = headers["video_id"], headers["audio"]
+    ids, first = headers["video_id"], next(name for name in headers if name != "video_id")
+    audio = headers[first]
     if len(ids.shape) != 1 or ids.dtype.kind not in "US":
         raise DataError(f"{path}: video_id: expected strings (N,), found {ids.dtype} {ids.shape}")
     if card is None and len(audio.shape) != 3:
-        raise DataError(f"{path}: audio: expected (videos, segments, classes), found {audio.shape}")
+        raise DataError(f"{path}: {first}: expected (videos, segments, classes), found {audio.shape}")
     segments, classes = audio.shape[1:] if card is None else (card.segments, card.num_classes)
     for name, header in headers.items():
         expected = (*ids.shape, *(() if name == "video_id" else _item_shape(name, segments, classes)))
@@ -178,7 +227,10 @@ def boolean(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.boo
         DataError: it holds something else.
     """
     if array.dtype.kind == "f":
-        raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}: apply your thresholds first")
+        raise DataError(
+            f"{path}: {name}: expected booleans, found {array.dtype}: apply your thresholds first, or name the "
+            "probabilities as `leap-avvp predict` does and choose a --protocol"
+        )
     if array.dtype.kind not in "biu":
         raise DataError(f"{path}: {name}: expected booleans, found {array.dtype}")
     said = array.astype(np.bool_)

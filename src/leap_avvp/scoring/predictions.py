@@ -1,4 +1,4 @@
-"""Anybody's predictions, in a file, to the ten numbers."""
+"""Anybody's predictions, in a file, to the numbers."""
 
 from __future__ import annotations
 
@@ -13,24 +13,38 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from leap_avvp.card import DataCard
-from leap_avvp.card.dataset import CARD_FILE
-from leap_avvp.card.read import card_of
-from leap_avvp.data.annotations import SplitAnnotations, find_annotations, read_annotations
-from leap_avvp.data.simulate.export import MARKER
+from leap_avvp.data.annotations import SplitAnnotations
 from leap_avvp.errors import DataError, check_choice
-from leap_avvp.metrics import ParsingMetrics
+from leap_avvp.metrics import ParsingMetrics, Protocol, exclusive_scores, per_video_scores
 from leap_avvp.metrics.protocol import FILTERS, filtering
-from leap_avvp.scoring.prediction_files import boolean, names_of, read_arrays, read_predictions, write_predictions
+from leap_avvp.scoring.per_video import PerVideo
+from leap_avvp.scoring.prediction_files import (
+    boolean,
+    names_of,
+    read_arrays,
+    read_predictions,
+    read_probabilities,
+    write_predictions,
+)
 from leap_avvp.scoring.report import score_table
+from leap_avvp.scoring.truth import Truth, read_truth
 
-__all__ = ["ScoreResult", "read_predictions", "score_predictions", "write_predictions"]
+__all__ = [
+    "ScoreResult",
+    "Scored",
+    "Way",
+    "read_predictions",
+    "score_file",
+    "score_predictions",
+    "write_predictions",
+]
 
 _SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoreResult:
-    """The ten numbers of a prediction file, with all that they depend on."""
+    """The numbers of a prediction file, with all that they depend on."""
 
     scores: dict[str, float]
     """In percent, with ``average``; names as :class:`~leap_avvp.metrics.ParsingMetrics` has them."""
@@ -44,19 +58,60 @@ class ScoreResult:
     """Which version of LLP's audio annotation file; None of other data."""
     data_source: str = "llp"
     """Name of the data card, or ``simulated`` where the annotations lie in a folder of simulated videos."""
+    predictions: str = ""
+    """The file."""
+
+    @property
+    def title(self) -> str:
+        """Which videos; simulated ones are named as such."""
+        warning = " (SIMULATED data, not comparable with LLP)" if self.data_source == "simulated" else ""
+        whose = "" if self.data_source in ("simulated", "llp") else f" of {self.data_source}"
+        return f"{self.split}: {self.videos:,} of {self.expected:,} videos{whose}{warning}"
+
+    @property
+    def version(self) -> str:
+        """The version of LLP's audio annotations, for a caption; the files of simulated videos are none of LLP's."""
+        there = self.audio_annotations and self.data_source != "simulated"
+        return f"; audio annotations: {self.audio_annotations}" if there else ""
 
     def table(self) -> Table:
         """Return the numbers for the terminal."""
-        simulated = self.data_source == "simulated"  # its annotation files are no version of LLP's
-        warning = " (SIMULATED data, not comparable with LLP)" if simulated else ""
-        whose = "" if self.data_source in ("simulated", "llp") else f" of {self.data_source}"
-        title = f"{self.split}: {self.videos:,} of {self.expected:,} videos{whose}{warning}"
-        version = f"; audio annotations: {self.audio_annotations}" if self.audio_annotations and not simulated else ""
-        return score_table(self.scores, title, f"protocol: {self.protocol}{version}")
+        return score_table(self.scores, self.title, f"protocol: {self.protocol}{self.version}")
 
     def to_dict(self) -> dict[str, object]:
         """Return plain content."""
         return {"format": "leap-avvp/score/1", **dataclasses.asdict(self)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How a file is read: its own binary predictions, filtered, or a protocol on its probabilities."""
+
+    label: str
+    """As it was asked for."""
+    filter: str = "none"
+    """Of binary predictions, which the file holds."""
+    protocol: Protocol | None = None
+    """Of probabilities, which the file holds; then there is no filter."""
+
+    @property
+    def name(self) -> str:
+        """One line that goes with the numbers."""
+        if self.protocol is not None:
+            return self.protocol.name
+        return f"filter={self.filter}{' (segments as given)' if self.filter == 'none' else ''}, event IoU>=0.5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """A result, and the scores of its videos behind it. N videos."""
+
+    result: ScoreResult
+    videos: PerVideo
+    way: str = ""
+    """The label of the way."""
+    version: str | None = None
+    """Of the audio annotations, where one was asked for."""
 
 
 def score_predictions(
@@ -65,6 +120,8 @@ def score_predictions(
     split: str = "test",
     *,
     filter: str = "none",
+    protocol: Protocol | None = None,
+    audio_annotations: str | None = None,
     allow_missing: bool = False,
     link_store: str | Path | None = None,
     card: DataCard | str | Path | None = None,
@@ -74,13 +131,17 @@ def score_predictions(
     Args:
         predictions: an ``.npz`` with ``video_id`` (N,), of LLP 11-character ids or whole names
             ``<id>_<start>_<end>``, in any order; ``audio`` and ``visual`` (N, T, C), boolean or 0 and 1; for the
-            filters also ``video``, or ``video_audio`` and ``video_visual``, (N, C).
+            filters also ``video``, or ``video_audio`` and ``video_visual``, (N, C). With a protocol instead
+            probabilities: ``segment_audio_prob`` and ``segment_visual_prob`` (N, T, C) and, as it needs,
+            ``video_prob``, ``audio_prob`` and ``visual_prob`` (N, C).
         annotations: folder of the CSV files.
         split: ``val`` or ``test``.
         filter: ``none`` takes the segments as given; ``union`` keeps those of a class only where ``video`` holds it (or
             ``video_audio`` or ``video_visual``, without that array); ``per_modality`` keeps audio segments only where
             ``video_audio`` holds the class, and visual ones where ``video_visual`` does; ``mixed`` audio as ``union``,
             and visual as ``per_modality``.
+        protocol: how probabilities become predictions; the file's own binary ones are then not looked at.
+        audio_annotations: ``old`` or ``corrected``: that version of LLP's, whichever is there; None for the one there.
         allow_missing: score the videos that are there, instead of stopping when some are not.
         link_store: a trusted folder that the CSV files may be links into.
         card: the data card, or its file; None for ``dataset.yaml`` in the folder of the annotations or in the one
@@ -90,44 +151,55 @@ def score_predictions(
         ConfigError: another split or filter.
         DataError: naming the file, what was expected and what was found.
     """
-    check_choice("--split", split, ("val", "test"))
     check_choice("--filter", filter, FILTERS)
-    predictions = Path(predictions)
-    own = _card_beside(Path(annotations), card)
-    folder = find_annotations(annotations, annotations, own)
-    truth, dirt = read_annotations(folder, ("val", "test") if own.is_llp else (split,), link_store, own)
-    target = truth[split]
-    if target.audio is None or target.visual is None:
-        raise DataError(
-            f"{folder}: no dense labels for {split}{'' if own.dense else f': the card {own.name} names none'}"
-        )
-    arrays = read_arrays(predictions, filter, own, len(target.filenames))
-    place = _match(predictions, names_of(arrays.pop("video_id")), target, allow_missing)
+    truth = read_truth(annotations, split, link_store, card)
+    way = Way(filter, filter, protocol)
+    return score_file(Path(predictions), truth, way, (audio_annotations,), allow_missing)[0].result
+
+
+def score_file(
+    path: Path, truth: Truth, way: Way, versions: Sequence[str | None] = (None,), allow_missing: bool = False
+) -> list[Scored]:
+    """Score a file, read in one way, against each version of the annotations; see :func:`score_predictions`.
+
+    Raises:
+        LeapError: see there.
+    """
+    target = truth.target
+    number = len(target.filenames)
+    if way.protocol is None:
+        arrays = read_arrays(path, way.filter, truth.card, number)
+    else:
+        arrays = read_probabilities(path, way.protocol, truth.card, number)
+    place = _match(path, names_of(arrays.pop("video_id")), target, allow_missing)
     there = np.array([name in place for name in target.video_ids])
-    order = [place[name] for name in target.video_ids if name in place]
-    said = _filtered({name: boolean(predictions, name, array)[order] for name, array in arrays.items()}, filter)
-    metrics = ParsingMetrics()
-    grids = (said["audio"], said["visual"], target.audio[there], target.visual[there])
-    metrics.update(*(torch.from_numpy(grid) for grid in grids))
-    return ScoreResult(
-        scores={name: float(value) for name, value in metrics.compute().items()},
-        protocol=f"filter={filter}{' (segments as given)' if filter == 'none' else ''}, event IoU>=0.5",
-        split=split,
-        videos=len(order),
-        expected=len(target.filenames),
-        audio_annotations=dirt.audio_version if own.is_llp else None,
-        data_source="simulated"
-        if any((near / MARKER).exists() for near in (folder, folder.resolve().parent))
-        else own.name,
-    )
-
-
-def _card_beside(annotations: Path, card: DataCard | str | Path | None) -> DataCard:
-    """Return the card of the annotations in a folder."""
-    if isinstance(card, DataCard):
-        return card
-    near = (annotations, annotations.absolute().parent, annotations.resolve().parent)
-    return card_of(next((place for place in near if (place / CARD_FILE).is_file()), None), card)
+    ids = [name for name in target.video_ids if name in place]
+    order = [place[name] for name in ids]
+    if way.protocol is None:
+        binary = {name: boolean(path, name, array)[order] for name, array in arrays.items()}
+        said = [torch.from_numpy(grid) for grid in _filtered(binary, way.filter).values()]
+    else:
+        out = {name: torch.from_numpy(np.ascontiguousarray(array[order])) for name, array in arrays.items()}
+        said = list(way.protocol.apply(out))
+    found = []
+    for version in versions:
+        grids = [*said, *(torch.from_numpy(grid[there]) for grid in truth.grids(version))]
+        metrics = ParsingMetrics()
+        metrics.update(*grids)
+        result = ScoreResult(
+            scores={name: float(value) for name, value in metrics.compute().items()},
+            protocol=way.name,
+            split=target.split,
+            videos=len(order),
+            expected=number,
+            audio_annotations=truth.said_version(version),
+            data_source=truth.data_source,
+            predictions=str(path),
+        )
+        values = per_video_scores(*grids) | exclusive_scores(*grids)
+        videos = PerVideo(ids, {name: each.numpy() for name, each in values.items()})
+        found.append(Scored(result, videos, way.label, version))
+    return found
 
 
 def _filtered(said: Mapping[str, NDArray[np.bool_]], filter: str) -> dict[str, NDArray[np.bool_]]:
