@@ -53,7 +53,7 @@ class MixupTerm(SegmentTerm):
         out: Mapping[str, Any] = step.parser.decoder(EncoderOutput(**features))
         return self.cross_entropy(out, mixed(target, share, permutation)).mean()
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def draw(self, rows: int) -> tuple[Tensor, Tensor]:
         """Return what is drawn for a batch: l, a scalar, and p (rows,)."""
         alpha = torch.tensor(float(self.alpha))

@@ -43,7 +43,8 @@ def write_noise_ratios(path: Path, ratios: Mapping[str, NDArray[np.float64]]) ->
         DataError: the file cannot be written.
     """
     content = io.BytesIO()
-    np.savez(content, **{name: np.asarray(ratios[name], np.float64) for name in _MODALITIES})
+    audio, visual = (np.asarray(ratios[name], np.float64) for name in _MODALITIES)
+    np.savez(content, audio=audio, visual=visual)
     write_whole(path, content.getvalue())
 
 

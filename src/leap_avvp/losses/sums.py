@@ -43,8 +43,10 @@ class SumOfTerms(TrainingLoss):
 
     def prepare(self, targets: Mapping[str, Tensor]) -> None:
         """Let each term, and what relabels, look at the targets of the training split."""
-        for part in (*self.terms.values(), *([] if self.relabelling is None else [self.relabelling])):
-            part.prepare(targets)
+        for term in self.terms.values():
+            term.prepare(targets)
+        if self.relabelling is not None:
+            self.relabelling.prepare(targets)
 
     def relabel(self, batch: Mapping[str, Tensor], parser: Any) -> Mapping[str, Tensor]:
         """Return the batch with the targets to be trained on."""

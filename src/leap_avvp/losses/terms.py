@@ -145,7 +145,7 @@ class SegmentTerm(Term):
         check_choice(f"{place}.targets", self.targets, _TARGETS)
         if self.balance is not None:
             if not isinstance(self.balance, Balance):
-                found = type(self.balance).__name__
+                found = type(self.balance).__name__  # type: ignore[unreachable]
                 raise ConfigError(f"{place}.balance: expected weights of elements, a Balance, or null, found {found}")
             self.balance.check(f"{place}.balance")
 
@@ -194,6 +194,6 @@ class AlignmentTerm(Term):
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over B x T x T."""
-        features = [self.output(step.out, f"{modality}_feature") for modality in _MODALITIES]
-        targets = [self.target(step, f"segment_{modality}") for modality in _MODALITIES]
-        return alignment_loss(*features, *targets, self.normaliser)
+        audio, visual = (self.output(step.out, f"{modality}_feature") for modality in _MODALITIES)
+        segment_audio, segment_visual = (self.target(step, f"segment_{modality}") for modality in _MODALITIES)
+        return alignment_loss(audio, visual, segment_audio, segment_visual, self.normaliser)
