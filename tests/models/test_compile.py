@@ -20,8 +20,9 @@ def small_leap() -> LEAPDecoder:
     [
         (lambda: MMPyramid(16, num_heads=2, feed_forward_dim=16), small_leap),
         (lambda: HAN(16, feed_forward_dim=16), lambda: MMILDecoder(16)),
+        (lambda: HAN(16, 2, feed_forward_dim=16, update="sequential"), lambda: MMILDecoder(16)),
     ],
-    ids=["mm_pyramid-leap", "han-mmil"],
+    ids=["mm_pyramid-leap", "han-mmil", "han_sequential-mmil"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_one_graph_and_the_same_terms(encoder, decoder):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch.utils import _pytree
@@ -80,6 +82,8 @@ def test_outputs_are_trees_of_tensors():
     assert list(doubled) == list(out)
     assert doubled.label_audio_feature is None
     assert doubled.visual_feature.item() == 12
+    more = _pytree.tree_map(lambda tensor: 2 * tensor, dataclasses.replace(out, auxiliary={"rate": torch.ones(1)}))
+    assert more["rate"].item() == 2
 
 
 def test_a_batch_of_one_video_trains_and_is_parsed(parser):

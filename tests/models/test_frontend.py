@@ -10,6 +10,8 @@ from leap_avvp.card.features import FeatureSet, feature_set
 from leap_avvp.config.build import Parts
 from leap_avvp.config.compose import compose_config, plain
 from leap_avvp.config.hashing import LINEAR_FRONTEND, config_hash
+from leap_avvp.config.job import EvaluationJob, evaluation_job
+from leap_avvp.config.merge import merge
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.models import Frontend, JointFrontend
 
@@ -96,3 +98,19 @@ def test_older_configs_have_the_linear_one_and_their_hash():
     old = {group: node for group, node in new.items() if group != "frontend"}
     assert config_hash(old) == config_hash(new) != config_hash(content("frontend=joint"))
     assert type(Parts(old).parser().frontend) is Frontend
+
+
+def test_a_checkpoint_is_scored_with_its_own_front_end():
+    joint, plain_one = content("frontend=joint"), content()
+    older = {group: node for group, node in plain_one.items() if group != "frontend"}
+
+    def job(*overrides: str) -> EvaluationJob:
+        words = ["checkpoint=best.ckpt", "output_dir=x", *overrides]
+        return evaluation_job(compose_config(words, "evaluate"), words)
+
+    assert merge(job(), joint).content["frontend"] == joint["frontend"]
+    assert merge(job("frontend=joint"), joint).content["frontend"] == joint["frontend"]
+    for trained in (older, plain_one):
+        assert merge(job("frontend=linear"), trained).content["frontend"] == LINEAR_FRONTEND
+        with pytest.raises(ConfigError, match=r"frontend\._target_ is 'leap_avvp\.models\.Frontend' there"):
+            merge(job("frontend=joint"), trained)
