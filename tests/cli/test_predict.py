@@ -53,7 +53,7 @@ def test_its_predictions_score_as_evaluate_says(make: Any, split: str, tmp_path:
     assert main(["score", *words, "--json", "score.json"]) == 0
     expected = scores_of(f"evaluation/evaluation_{split}.json")
     assert scores_of("score.json") == expected
-    assert len(expected) == 11
+    assert len(expected) == 15
     assert 0 < expected["average"] < 100
     said, theirs = np.load("said/predictions.npz"), np.load(f"evaluation/predictions_{split}.npz")
     for name in ("audio", "visual", "video"):

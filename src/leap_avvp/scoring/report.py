@@ -104,8 +104,8 @@ def print_result(result: Mapping[str, Any], split: str) -> None:
     source, console = result["data_source"], Console()
     warning = " (SIMULATED data, not comparable with LLP)" if source == "simulated" else ""
     title = f"{split}: {source}{warning}"
-    several = result.get("results", ())
-    if len(several) > 1:
+    several = result.get("results")
+    if several:
         rows = [ScoreRow(_label(each), each["scores"]) for each in several]
         rows += [
             ScoreRow(f"{each['first']} - {each['second']}, {each['label']}", each["scores"], True)

@@ -21,6 +21,7 @@ from leap_avvp.files import folder_lock, write_whole
 from leap_avvp.scoring.record import METRICS_FILE, METRICS_FORMAT
 from leap_avvp.training.checkpoint import CHECKPOINT_KEY, read_checkpoint
 from leap_avvp.training.saving import BEFORE_FILE, BEST_FILE, LAST_FILE
+from leap_avvp.training.shares import PACE_KEY
 
 __all__ = ["CHECKPOINTS", "Standing", "claim", "claim_evaluation", "one_writer", "prepare_folder", "tidy"]
 
@@ -193,7 +194,8 @@ def _check_same(job: TrainingJob, known: Mapping[str, Any], ended: bool, found: 
     version = known.get("versions", {}).get("leap-avvp") if ended else known.get("version")
     if version != __version__:
         raise ConfigError(f"{job.output_dir}: holds a run of leap-avvp {version}, this is {__version__}; {_ELSEWHERE}")
-    others = [each for each in found if not each.is_place and not each.is_longer]
+    paced = not ended and known.get(PACE_KEY)  # what its steps are made of is compared once it trains
+    others = [each for each in found if not each.is_place and not each.is_longer and not (paced and each.is_share)]
     if others:
         raise ConfigError(f"{job.output_dir}: holds a run of another configuration: {shown(others)}; {_ELSEWHERE}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
+from torch import Tensor
 
 from leap_avvp.data.datamodule import LLPDataModule, SplitDataset
 from leap_avvp.metrics import exclusive_scores, per_video_scores
@@ -18,7 +20,7 @@ from leap_avvp.scoring.per_video import PER_VIDEO_FILE, write_per_video
 from leap_avvp.scoring.predictions import write_predictions
 from leap_avvp.training.module import ParsingModule
 
-__all__ = ["PerVideoWriter", "PredictionsWriter", "lift_of"]
+__all__ = ["PerVideoWriter", "PredictionsWriter", "lift_of", "truth_of"]
 
 
 def lift_of(module: ParsingModule, data: LLPDataModule) -> dict[str, Any]:
@@ -69,11 +71,17 @@ class PerVideoWriter(Callback):
             write_per_video(self.path, predictions["video_ids"], _scores(predictions, self._data.dataset("test")))
 
 
+def truth_of(videos: SplitDataset, video_ids: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Return what is heard and what is seen in some videos of a split, (N, T, C) boolean each, on the CPU."""
+    place = {name: row for row, name in enumerate(videos.video_ids)}
+    rows = torch.tensor([place[name] for name in video_ids])
+    heard, seen = (videos.tensors[f"target_{modality}"].cpu().bool()[rows] for modality in ("audio", "visual"))
+    return heard, seen
+
+
 def _scores(predictions: dict[str, Any], videos: SplitDataset) -> dict[str, NDArray[np.float64]]:
     """Return the scores (N,) of each test video: the ten, and those of what is only heard or seen."""
-    place = {name: row for row, name in enumerate(videos.video_ids)}
-    rows = torch.tensor([place[name] for name in predictions["video_ids"]])
-    truth = [videos.tensors[f"target_{modality}"].cpu().bool()[rows] for modality in ("audio", "visual")]
+    truth = truth_of(videos, predictions["video_ids"])
     said = [torch.from_numpy(predictions[modality]) for modality in ("audio", "visual")]
     scores = per_video_scores(*said, *truth) | exclusive_scores(*said, *truth)
     return {name: values.numpy() for name, values in scores.items()}
