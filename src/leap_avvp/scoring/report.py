@@ -69,10 +69,11 @@ def scores_table(rows: Sequence[ScoreRow], title: str, caption: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         form = "+.2f" if row.difference else ".1f"
+        label, _, rest = row.label.partition(", ")  # a line each: with all in one, the columns would not fit
         for number, level in enumerate(_LEVELS):
             values = [format(row.scores[f"{level}/{name}"], form) for name, _ in columns]
             average = "" if number else format(row.scores["average"], form)
-            table.add_row("" if number else row.label, level, *values, average)
+            table.add_row(rest if number else label, level, *values, average)
     return table
 
 
@@ -108,7 +109,7 @@ def print_result(result: Mapping[str, Any], split: str) -> None:
     if several:
         rows = [ScoreRow(_label(each), each["scores"]) for each in several]
         rows += [
-            ScoreRow(f"{each['first']} - {each['second']}, {each['label']}", each["scores"], True)
+            ScoreRow(f"{each['label']}, {each['first']} - {each['second']}", each["scores"], True)
             for each in result.get("annotation_differences", ())
         ]
         names = dict.fromkeys(f"{each['label']}: {each['protocol']['name']}" for each in several)
