@@ -110,7 +110,7 @@ class _Choice:
         known = self.protocol.threshold(level, modality)
         by_class = [known] * truth[0].shape[2] if isinstance(known, float) else list(known)
         by_class[place] = value
-        protocol = dataclasses.replace(self.protocol, **{f"{level}_threshold_{modality}": tuple(by_class)})
+        protocol = dataclasses.replace(self.protocol, **{f"{level}_threshold_{modality}": tuple(by_class)})  # type: ignore[arg-type]
         said = protocol.apply(probabilities)
         # Most thresholds change a few videos, and no video's score depends on another.
         differ = [(now != before).flatten(1).any(dim=1) for now, before in zip(said, self.said, strict=True)]

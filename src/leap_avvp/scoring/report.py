@@ -69,7 +69,8 @@ def scores_table(rows: Sequence[ScoreRow], title: str, caption: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         form = "+.2f" if row.difference else ".1f"
-        label, _, rest = row.label.partition(", ")  # a line each: with all in one, the columns would not fit
+        # A line each: with all in one, the columns would not fit.
+        label, rest = row.label.split(", ", 1) if ", " in row.label else (row.label, "")
         for number, level in enumerate(_LEVELS):
             values = [format(row.scores[f"{level}/{name}"], form) for name, _ in columns]
             average = "" if number else format(row.scores["average"], form)
