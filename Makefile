@@ -47,15 +47,15 @@ test-lowest: ## run the tests with the lowest versions of constraints-lowest.txt
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -W default \
 	  --disable-warnings -m 'not slow' $(ARGS)
 
-test-tools: $(DEV) ## install what some tests skip without: Debian's chromium, ffmpeg and gcompris-qt-data (as root), Playwright's core, two networks
+test-tools: $(DEV) ## install what some tests skip without: Debian's chromium, ffmpeg, gcompris-qt-data and Slurm (as root), Playwright's core, two networks
 	@set +e; if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq >/dev/null; \
-	  apt-get install -y -qq --no-install-recommends chromium ffmpeg gcompris-qt-data >/dev/null; \
+	  apt-get install -y -qq --no-install-recommends chromium ffmpeg gcompris-qt-data slurm-wlm munge >/dev/null; \
 	  command -v npm >/dev/null || apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; \
 	fi; \
 	command -v npm >/dev/null && npm install --silent --prefix .cache/playwright --no-audit --no-fund playwright-core@1.65.1 >/dev/null; \
 	$(BIN)/leap-avvp weights get embedded; \
-	for tool in chromium ffmpeg node; do command -v $$tool >/dev/null || echo "no $$tool: its tests will skip"; done; true
+	for tool in chromium ffmpeg node sbatch; do command -v $$tool >/dev/null || echo "no $$tool: its tests will skip"; done; true
 
 audit: $(DEV) ## ask PyPI for known vulnerabilities of what constraints.txt pins (needs a network), and list the licences
 	@$(PIP) pip-audit && $(BIN)/python -m pip_audit -r constraints.txt --no-deps --disable-pip --strict

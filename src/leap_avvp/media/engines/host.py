@@ -5,10 +5,12 @@ The inner process is the one of :mod:`leap_avvp.media.pool`: one thread, the sam
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +93,8 @@ class Host:
         """Wait until the networks are loaded; return why they are not."""
         try:
             self._order.check()
-            self._solo.open()
+            with _no_program():
+                self._solo.open()
         except LeapError as error:
             return _placed(error)
         return None
@@ -99,13 +102,28 @@ class Host:
     def work(self, index: int, item: Any) -> Outcome | LeapError:
         """Return what comes of an item, or why the networks, whose process ended, cannot be loaded again."""
         try:
-            return self._solo(index, item)
+            with _no_program():
+                return self._solo(index, item)
         except LeapError as error:
             return _placed(error)
 
     def close(self) -> None:
         """End the process."""
         self._solo.close()
+
+
+@contextlib.contextmanager
+def _no_program() -> Iterator[None]:
+    """Let a process that is started not run the engine's own program first, whose imports cost a second and 100 MB."""
+    program = sys.modules["__main__"]
+    before = {name: getattr(program, name, None) for name in ("__file__", "__spec__")}
+    for name in before:
+        setattr(program, name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(program, name, value)
 
 
 def _placed(error: LeapError) -> LeapError:

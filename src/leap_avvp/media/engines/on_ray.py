@@ -28,6 +28,7 @@ __all__ = ["OnRay"]
 _SILENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # GPUs that a worker without one may see are not our affair
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # twenty lines of a raylet's log for each node that is lost
 }
 _STORE = 512 * 2**20  # bytes for results on their way: of a video a few megabytes
 _LOOK = 1.0  # seconds
