@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from leap_avvp.cli.arguments import add_card, add_link_store, count, in_flags
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--{next(iter(given)).replace('_', '-')}: expected --shards beside it, found none")
     with in_flags(_FLAGS):
         card = card_of(root, arguments.card, arguments.features)
-        pack = functools.partial(pack_shards, **given) if arguments.shards else pack_folder
+        pack: Callable[..., Path] = functools.partial(pack_shards, **given) if arguments.shards else pack_folder
         folder = pack(
             root,
             arguments.annotations,

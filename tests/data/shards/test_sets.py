@@ -13,6 +13,7 @@ import pytest
 
 from leap_avvp.card import DataCard
 from leap_avvp.cli import main
+from leap_avvp.data.datamodule import folder_data
 from leap_avvp.data.folder import LLPFolder
 from leap_avvp.data.shards import ShardedLLP, reader, shards_data
 from leap_avvp.data.shards import pack as shards_pack
@@ -20,7 +21,7 @@ from leap_avvp.data.shards.format import ShardIndex, read_index
 from leap_avvp.data.shards.source import ShardedDataset
 from leap_avvp.data.shards.writer import ShardWriter
 from leap_avvp.data.split import SplitData
-from leap_avvp.errors import DataError
+from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.llp import SPLITS
 
 Pack = Callable[..., Path]
@@ -219,6 +220,10 @@ def test_what_does_not_fit_the_set_is_refused(folder: Pack, pack: Pack, card: Da
         shards_data(target, card=other)
     with pytest.raises(DataError, match=r"expected valor, which are in the shards.*found uwav"):
         shards_data(target, pseudo_labels="uwav", card=card)
+    with pytest.raises(ConfigError, match=r"is a sharded set; data=shards data\.root=.* reads it"):
+        folder_data(target, card=card)
+    with pytest.raises(ConfigError, match=r"data\.window: expected a whole number of at least 8, found 7"):
+        shards_data(target, window=7, card=card)
     path = target / "index.json"
     whole, labels = path.read_bytes(), {"train": {"video_label": "|u1"}}
     dataclasses.replace(read_index(target), labels=labels, shards={}).write(target)

@@ -52,6 +52,10 @@ def test_a_stopped_training_ends_with_the_same_weights(
     one, other = (read_checkpoint(tmp_path / name / "checkpoints" / "best.ckpt") for name in ("whole", "stopped"))
     for name, weight in one["state_dict"].items():
         assert torch.equal(weight, other["state_dict"][name]), name
+    checkpoint = tmp_path / "whole" / "checkpoints" / "best.ckpt"
+    assert main(["evaluate", f"checkpoint={checkpoint}", "trainer=cpu", f"hydra.run.dir={tmp_path / 'scored'}"]) == 0
+    scores = json.loads((tmp_path / "scored" / "evaluation_test.json").read_text())["scores"]
+    assert scores == pytest.approx(results[0]["test"], abs=1e-9)
     pack(folder(train=22, val=4, test=4), add=True)
     capsys.readouterr()
     assert train("added") == 2

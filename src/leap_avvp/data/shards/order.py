@@ -35,6 +35,9 @@ class ShardOrder(SeededBatches):
         same: likewise.
     """
 
+    joins = False
+    """Batches in turn are of different lanes."""
+
     def __init__(
         self,
         sizes: Sequence[int] | NDArray[np.int64],

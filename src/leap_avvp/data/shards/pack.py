@@ -158,10 +158,10 @@ class _Packing:
         labels = {split: each.labels for split, each in splits.items()}
         if self.known is not None:
             labels = {split: dict(named) for split, named in self.known.labels.items()} | labels
-            for split in splits.keys() & self.known.labels.keys():
-                if list(labels[split].items()) != list(self.known.labels[split].items()):
-                    old, new = ", ".join(self.known.labels[split]), ", ".join(labels[split])
-                    raise DataError(f"{self.target}: {split} holds the labels {old}, found {new}; choose another --out")
+            for one in splits.keys() & self.known.labels.keys():
+                if list(labels[one].items()) != list(self.known.labels[one].items()):
+                    old, new = ", ".join(self.known.labels[one]), ", ".join(labels[one])
+                    raise DataError(f"{self.target}: {one} holds the labels {old}, found {new}; choose another --out")
         block = self._block(labels)
         progress = PackProgress(self.target / PROGRESS, self._plan())
         with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
@@ -238,7 +238,8 @@ class _Packing:
 
     def _records(self, split: _Split, rows: list[int], record: np.dtype[Any], report: SplitReport) -> NDArray[Any]:
         """Read videos into records, without those that may be missing."""
-        files, whole, kept = split.files, split.files.annotations, []
+        files, whole = split.files, split.files.annotations
+        kept: list[int] = []
         records = np.zeros(len(rows), dtype=record)
         for row, video in zip(rows, read_many(files.read, rows), strict=True):
             report.add(files.video_ids[row], video.problems, video.outside)

@@ -88,10 +88,9 @@ class ShardReader:
         Raises:
             DataError: a shard that is damaged, or was taken away.
         """
-        fields = self.record.fields or {}
-        found = {name: np.empty(len(rows), fields[name][0]) for name in self.record.names or ()}
+        found: dict[str, NDArray[Any]] = {n: np.empty(len(rows), self.record[n]) for n in self.record.names or ()}
         # Memory of each field as bytes, and how many of them a video has: a record is scattered by one call.
-        views = [(memoryview(array.reshape(-1).view(np.uint8)), fields[n][0].itemsize) for n, array in found.items()]
+        views = [(array.reshape(-1).view(np.uint8).data, self.record[n].itemsize) for n, array in found.items()]
         owners = np.searchsorted(self.starts, rows, side="right") - 1
         for place, (row, owner) in enumerate(zip(rows, owners.tolist(), strict=True)):
             within = int(row) - int(self.starts[owner])
