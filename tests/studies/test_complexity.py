@@ -11,7 +11,8 @@ from torch import nn
 
 from leap_avvp.cli import main
 from leap_avvp.models import LabelQueries, LEAPDecoder, MMPyramid, VideoParser
-from leap_avvp.studies.complexity import complexity_parts, complexity_report, multiply_adds
+from leap_avvp.studies.complexity import complexity_parts, complexity_report
+from leap_avvp.studies.operations import multiply_adds
 from leap_avvp.studies.spec import load_study
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from leap_avvp.errors import DataError
 from leap_avvp.scoring.per_video import PER_VIDEO_FILE, read_per_video
+from leap_avvp.studies.columns import is_score
 from leap_avvp.studies.tables import Table, TableRow
 from leap_avvp.studies.uncertainty import RESAMPLES, Difference, paired_bootstrap
 
@@ -58,7 +59,7 @@ def reading(table: Table) -> list[str]:
 
 
 def _compare(table: Table, first: TableRow, second: TableRow) -> Comparison:
-    metrics = list(table.study.columns)
+    metrics = [key for key in table.study.columns if is_score(key)]
     ids, ours = _scores(first, metrics)
     other_ids, theirs = _scores(second, metrics)
     if ids != other_ids:

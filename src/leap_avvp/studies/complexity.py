@@ -1,7 +1,4 @@
-"""Size and cost of MM-Pyramid + LEAP by part: parameters, multiply-adds, latency, memory; as released and as here.
-
-Multiply-adds are counted by torch's own counter, which knows matrix products and convolutions; one multiply-add is one.
-"""
+"""Size and cost of MM-Pyramid + LEAP by part: parameters, multiply-adds, latency, memory; as released and as here."""
 
 from __future__ import annotations
 
@@ -18,17 +15,17 @@ import torch
 from rich.console import Console
 from rich.table import Table as RichTable
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from leap_avvp.files import write_whole
 from leap_avvp.models import Frontend, LabelQueries, LEAPDecoder, MMPyramid, VideoParser
 from leap_avvp.models.attention import PreNormBlock
 from leap_avvp.released import Architecture, dead_shapes
 from leap_avvp.studies.html import Chapter
+from leap_avvp.studies.operations import multiply_adds
 from leap_avvp.studies.plan import short_path
 from leap_avvp.studies.spec import load_study
 
-__all__ = ["Part", "complexity_markdown", "complexity_parts", "complexity_report", "multiply_adds", "write_complexity"]
+__all__ = ["Part", "complexity_markdown", "complexity_parts", "complexity_report", "write_complexity"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +51,6 @@ class Part:
     """Median a video at batch 128."""
     kept_bytes: int
     """For the backward pass of one video."""
-
-
-def multiply_adds(work: Callable[[], object]) -> float:
-    """Return the multiply-adds of what ``work`` computes."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        work()
-    return float(counter.get_total_flops()) / 2
 
 
 def _norms(model: nn.Module, work: Callable[[], object]) -> float:

@@ -46,7 +46,8 @@ def finish(table: Table, plan: Plan, results: Sequence[CellResult], console: Con
         log_summary(table, plan, console)
     broken = [result for result in results if result.status == "failed"]
     for result in broken:
-        console.print(f"broken: {result.cell}: {result.error}; log: {short_path(result.log)}")
+        log = f"; log: {short_path(result.log)}" if result.log.is_file() else ""
+        console.print(f"broken: {result.cell}: {result.error}{log}")
     if broken and not table_only:
         console.print(f"{len(broken)} of {_cells(len(results))} broke; the same command runs these alone again")
     return 1 if broken and not table_only else 0
@@ -74,7 +75,7 @@ def _print_table(table: Table) -> None:
     plain = Console(highlight=False, markup=False, soft_wrap=True)
     for line in provenance(table):
         plain.print(f"  {line}")
-    for note in table.study.notes:
+    for note in table.study.footnotes:
         plain.print(f"  note: {note}")
 
 

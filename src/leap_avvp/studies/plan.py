@@ -24,11 +24,36 @@ from leap_avvp.config.hashing import cell_name, config_hash
 from leap_avvp.config.words import quote, readable
 from leap_avvp.errors import ConfigError, DataError
 from leap_avvp.studies.collect import CELLS_FOLDER, OUTPUTS
+from leap_avvp.studies.spec import After, load_study
 
-__all__ = ["Cell", "Plan", "evaluated", "make_plan", "short_path"]
+__all__ = ["Cell", "Need", "Plan", "evaluated", "make_plan", "short_path"]
 
 # Overrides that the plan itself sets, and the option that sets each.
-_RESERVED = {"experiment": "the study's name", "seed": "--seeds", "hydra.run.dir": "--out", "hydra.sweep.dir": "--out"}
+_RESERVED = {
+    "experiment": "the study's name",
+    "seed": "--seeds",
+    "made_by": "the study's `after`",
+    "hydra.run.dir": "--out",
+    "hydra.sweep.dir": "--out",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """A file of another cell's run, which a cell reads."""
+
+    config_hash: str
+    """Of the other cell."""
+    name: str
+    """What to call that one."""
+    key: str
+    """Of the config, which names the file."""
+    path: Path
+    """Where it lies when the other cell runs in its own folder."""
+
+    def override(self, path: Path) -> str:
+        """Return the override that names the file where it is."""
+        return f"{self.key}={quote(path)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +69,8 @@ class Cell:
     config: Mapping[str, Any]
     """The composed config, plain and nested."""
     config_hash: str
+    needs: tuple[Need, ...] = ()
+    """What other cells must have made before this one starts."""
 
     def __str__(self) -> str:
         return f"{self.label}, seed {self.seed}"
@@ -57,6 +84,11 @@ class Cell:
     def shown(self) -> str:
         """The command as one types it here."""
         return shlex.join(["leap-avvp", *self._arguments(short_path(self.folder))])
+
+    def reading(self, paths: Mapping[str, Path]) -> Cell:
+        """Return the cell with its needed files where they are, by their config keys; its hash does not change."""
+        moved = {need.override(need.path): need.override(paths[need.key]) for need in self.needs}
+        return dataclasses.replace(self, overrides=tuple(moved.get(word, word) for word in self.overrides))
 
     def _arguments(self, folder: Path) -> list[str]:
         return ["train", *self.overrides, f"hydra.run.dir={quote(folder)}"]
@@ -92,7 +124,8 @@ def make_plan(
     """Plan a study.
 
     Args:
-        study: name of ``conf/experiment/<study>.yaml``, whose ``hydra.sweeper.params`` are the sweep.
+        study: name of ``conf/experiment/<study>.yaml``, whose ``hydra.sweeper.params`` are the sweep. Where its file in
+            ``experiments/`` says that a cell reads another one's file, the plan has that one too, before it.
         data: folder of the real LLP; None is simulated data.
         seeds: one run of every cell for each.
         out: folder of the study, ``<base>/<study>-<source>`` by default.
@@ -119,14 +152,59 @@ def make_plan(
         sweep = _sweep(list(fixed.values()))
         pinned = [own[key] for key in sweep if key in own]
         axes = {key: values for key, values in sweep.items() if key not in own} | axes
-        points = list(itertools.product(*axes.values()))
-        cells: dict[Path, Cell] = {}
-        for seed, point in itertools.product(seeds, points):
-            folder = out / CELLS_FOLDER / cell_name([*own.values(), *point]) / f"seed={seed}"
-            label = ", ".join([*pinned, *point]) or "all"
-            named = fixed if "name" in own else fixed | {"name": f"name={quote(f'{study}/{label}/seed={seed}')}"}
-            cells.setdefault(folder, _cell(label, seed, [*named.values(), *point, f"seed={seed}"], folder))
-    return Plan(study, source, out, tuple(cells.values()), tuple(overrides))
+        cells = _Cells(study, out, fixed, list(own), pinned)
+        for seed, point in itertools.product(seeds, itertools.product(*axes.values())):
+            cells.add(seed, point)
+    return Plan(study, source, out, tuple(cells.made.values()), tuple(overrides))
+
+
+class _Cells:
+    """The cells of a plan as they are made, by their folders.
+
+    Args:
+        study: its name.
+        out: folder of the study.
+        fixed: overrides of every cell by key, the user's among them.
+        own: keys of the user's overrides.
+        pinned: overrides of swept keys that the user has given one value.
+    """
+
+    def __init__(
+        self, study: str, out: Path, fixed: Mapping[str, str], own: Sequence[str], pinned: Sequence[str]
+    ) -> None:
+        self.study, self.out, self.fixed, self.own, self.pinned = study, out, fixed, own, pinned
+        self.rules = load_study(study).after
+        self.made: dict[Path, Cell] = {}
+
+    def add(self, seed: int, point: Sequence[str], instead: Mapping[str, str] | None = None) -> Cell:
+        """Make the cell of a point of the sweep, and before it those whose files it reads.
+
+        Args:
+            seed: of training.
+            point: an override for each swept key.
+            instead: overrides by those that stand in their place.
+        """
+        swapped = instead or {}
+        fixed = {key: swapped.get(word, word) for key, word in self.fixed.items()}
+        pinned, point = ([swapped.get(word, word) for word in words] for words in (self.pinned, point))
+        mine = [*(fixed[key] for key in self.own), *point]
+        folder = self.out / CELLS_FOLDER / cell_name(mine) / f"seed={seed}"
+        if folder in self.made:
+            return self.made[folder]
+        needs = [self._need(rule, seed, point, swapped) for rule in self.rules if rule.value in mine]
+        label = ", ".join([*pinned, *point]) or "all"
+        if "name" not in self.own:
+            fixed["name"] = f"name={quote(f'{self.study}/{label}/seed={seed}')}"
+        words = [*fixed.values(), *point, *(need.override(need.path) for need in needs), f"seed={seed}"]
+        if needs:
+            made_by = ",".join(f'{need.key}:"{need.config_hash}"' for need in needs)
+            words.append(f"made_by={{{made_by}}}")
+        self.made[folder] = dataclasses.replace(_cell(label, seed, words, folder), needs=tuple(needs))
+        return self.made[folder]
+
+    def _need(self, rule: After, seed: int, point: Sequence[str], swapped: Mapping[str, str]) -> Need:
+        other = self.add(seed, point, {**swapped, rule.value: rule.needs})
+        return Need(other.config_hash, str(other), rule.key, other.folder / rule.file)
 
 
 def evaluated(cell: Cell, override: str) -> Cell:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from rich import box
 from rich.table import Table as RichTable
 
+from leap_avvp.studies import columns as column
 from leap_avvp.studies.comparisons import compare_rows, reading
 from leap_avvp.studies.tables import Summary, Table, TableRow, provenance
 
@@ -49,18 +50,18 @@ def table_lines(table: Table) -> Iterator[TableLine]:
     columns = table.study.columns
     for row in table.rows:
         label = row.row.label
-        published = {key: f"{value:.1f}" for key, value in row.row.published.items()}
+        published = {key: column.shown(key, value) for key, value in row.row.published.items()}
         if published:
             yield TableLine(label, "published", "", published, {})
         measured = {key: value for key in columns if (value := row.measured(key)) is not None}
-        means = {key: f"{value.mean:.1f}" for key, value in measured.items()}
-        spreads = {key: f"±{value.std:.1f}" for key, value in measured.items() if value.std is not None}
+        means = {key: column.shown(key, value.mean) for key, value in measured.items()}
+        spreads = {key: column.shown_spread(key, value.std) for key, value in measured.items() if value.std is not None}
         yield TableLine(
             label, "measured" if table.warning is None else table.data_source.upper(), row.state, means, spreads
         )
         if table.comparable and published and measured:
             differences = {key: table.difference(row, key) for key in columns}
-            texts = {key: f"{value:+.1f}" for key, value in differences.items() if value is not None}
+            texts = {key: column.shown(key, value, "+") for key, value in differences.items() if value is not None}
             yield TableLine(label, "difference", "", texts, {})
 
 
@@ -105,7 +106,8 @@ def to_markdown(table: Table) -> str:
         cells = [_join(" ", line.means.get(key, ABSENT), line.spreads.get(key)) for key in study.columns]
         text.append(_markdown_row([line.label, _join(", ", line.kind, line.state), *cells]))
     text += comparison_markdown(table)
-    text += ["", "## How to read it", "", *[f"- {note}" for note in study.notes]] if study.notes else []
+    notes = study.footnotes
+    text += ["", "## How to read it", "", *[f"- {note}" for note in notes]] if notes else []
     text += ["", "## Where the measured values come from", "", *[f"- {line}" for line in provenance(table)], ""]
     return "\n".join(text)
 
@@ -176,7 +178,7 @@ def _csv_rows(table: Table, row: TableRow, columns: list[str]) -> Iterator[dict[
         yield {"kind": "published", "data_source": "llp", "note": table.study.source} | dict(row.row.published)
     measured: dict[str, object] = {"data_source": table.data_source, "note": table.warning or ""}
     for record in row.records:
-        scores = {key: record.test[key] for key in columns}
+        scores = {key: _blank(column.value(key, record)) for key in columns}
         yield measured | {"kind": "seed", "seed": record.seed, "config_hash": record.config_hash} | scores
     summaries = {key: value for key in columns if (value := row.measured(key)) is not None}
     measured |= {"seeds": len(row.records), "state": row.state}

@@ -10,13 +10,16 @@ from typing import Any
 import yaml
 
 from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.studies.footing import figures, footing, published_row
+from leap_avvp.studies.published import Published
 
-__all__ = ["Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
+__all__ = ["After", "Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
 
 _PACKAGE = "leap_avvp.experiments"
 _NO_STUDIES = ("published.yaml",)  # read by leap_avvp.studies.published
-_KEYS = ("title", "source", "columns", "rows", "compare", "evaluate", "measure", "notes", "seeds", "plot")
-_ROW_KEYS = ("label", "match", "published")
+_KEYS = ("title", "source", "columns", "rows", "compare", "evaluate", "measure", "notes", "seeds", "plot", "after")
+_ROW_KEYS = ("label", "match", "published", "differs")
+_AFTER_KEYS = ("needs", "set", "file")
 _PLOT_KEYS = ("x", "y", "x_label", "log2")
 
 
@@ -29,6 +32,10 @@ class Row:
     """Dotted config key -> value; a run belongs to the row when its config holds all of them."""
     published: Mapping[str, float]
     """Metric key -> percent; keys that the source does not report are absent."""
+    source: Published | None = None
+    """The row of ``experiments/published.yaml`` that has them, where it is one."""
+    differs: tuple[str, ...] = ()
+    """In what the runs differ from the released program."""
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Say whether a run with this (plain, nested) config belongs to the row."""
@@ -44,6 +51,20 @@ class Plot:
     x_label: str
     log2: bool = False
     """Draw x with equal steps for equal ratios."""
+
+
+@dataclasses.dataclass(frozen=True)
+class After:
+    """Cells that read a file of another cell, with the same seed and otherwise the same values."""
+
+    value: str
+    """The swept value of those cells: ``system=jomold``."""
+    needs: str
+    """What stands in its place in the cell that makes the file."""
+    key: str
+    """Of the config, which names the file."""
+    file: str
+    """Its name in the folder of the run that makes it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +86,17 @@ class Study:
     notes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     plot: Plot | None = None
+    after: tuple[After, ...] = ()
+
+    @property
+    def footnotes(self) -> list[str]:
+        """What must be known to read the table: notes, how runs differ from released programs, what figures rest on."""
+        differs: dict[str, list[str]] = {}
+        for row in self.rows:
+            for text in row.differs:
+                differs.setdefault(text, []).append(row.label)
+        lines = [f"other than the released program, {'; '.join(labels)}: {text}" for text, labels in differs.items()]
+        return [*self.notes, *lines, *footing({row.label: row.source for row in self.rows if row.source})]
 
 
 def lookup(config: Mapping[str, Any], key: str) -> Any:
@@ -127,6 +159,7 @@ def parse_study(name: str, text: str) -> Study:
         notes=tuple(str(note) for note in content.get("notes") or ()),
         seeds=tuple(int(seed) for seed in content.get("seeds") or (0,)),
         plot=_plot(f"{where}: plot", content["plot"], columns) if content.get("plot") else None,
+        after=_after(f"{where}: after", content.get("after") or {}),
     )
 
 
@@ -135,6 +168,11 @@ def _row(where: str, row: Any, columns: Iterable[str]) -> Row:
     if not isinstance(row["match"], dict):
         raise ConfigError(f"{where}.match: expected a map of config keys to values, found {row['match']!r}")
     keys, values = list(columns), row.get("published")
+    differs = tuple(map(str, row.get("differs") or ()))
+    if isinstance(values, dict):
+        _check_keys(f"{where}.published", values, ("system", "variant"), needed=("system",))
+        found = published_row(str(values["system"]), str(values.get("variant") or ""))
+        return Row(str(row["label"]), dict(row["match"]), figures(found, keys), found, differs)
     if values is None:
         values = [None] * len(keys)
     if not isinstance(values, list) or len(values) != len(keys):
@@ -143,7 +181,20 @@ def _row(where: str, row: Any, columns: Iterable[str]) -> Row:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ConfigError(f"{where}.published: expected numbers (null where not reported), found {value!r}")
     published = {key: float(value) for key, value in zip(keys, values, strict=True) if value is not None}
-    return Row(str(row["label"]), dict(row["match"]), published)
+    return Row(str(row["label"]), dict(row["match"]), published, differs=differs)
+
+
+def _after(where: str, content: Any) -> tuple[After, ...]:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected swept values with what each needs, found {content!r}")
+    rules = []
+    for value, rule in content.items():
+        _check_keys(f"{where}.{value}", rule, _AFTER_KEYS, needed=_AFTER_KEYS)
+        needs = str(rule["needs"])
+        if "=" not in needs or needs.partition("=")[0] != str(value).partition("=")[0] or needs == value:
+            raise ConfigError(f"{where}.{value}.needs: expected another value of the same key, found {needs!r}")
+        rules.append(After(str(value), needs, str(rule["set"]), str(rule["file"])))
+    return tuple(rules)
 
 
 def _pairs(where: str, pairs: Any, labels: Iterable[str]) -> tuple[tuple[str, str], ...]:

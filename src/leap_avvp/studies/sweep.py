@@ -6,8 +6,8 @@ import dataclasses
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +75,7 @@ def run_cells(results: Sequence[CellResult], runner: Runner, console: Console, j
     """Run every cell that is not finished; return what became of each cell, in order.
 
     Args:
-        results: of :func:`inspect_plan`.
+        results: of :func:`inspect_plan`; what a cell needs stands before it, and it starts once that is finished.
         runner: runs one cell; in threads of its own where several run side by side.
         console: for a line when a cell begins and when it ends.
         jobs: cells side by side.
@@ -87,23 +87,70 @@ def run_cells(results: Sequence[CellResult], runner: Runner, console: Console, j
     todo = [index for index, result in enumerate(results) if result.status != "finished"]
 
     def run(index: int) -> None:
-        done[index] = _run_cell(results[index].cell, f"[{index + 1}/{len(results)}]", runner, console)
+        cell, head = results[index].cell, f"[{index + 1}/{len(results)}]"
+        known = {result.cell.config_hash: result for result in done} if cell.needs else {}
+        try:
+            cell = cell.reading(_inputs(cell, known))
+        except DataError as error:
+            done[index] = _cannot_run(cell, head, str(error), console)
+        else:
+            done[index] = _run_cell(cell, head, runner, console)
 
     if jobs == 1 or len(todo) < 2:
         for index in todo:
             run(index)
         return done
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run, index) for index in todo]
+        running: dict[Future[None], int] = {}
         try:
-            for future in as_completed(futures):
-                future.result()
+            while todo or running:
+                open_ends = {results[index].cell.config_hash for index in (*todo, *running.values())}
+                free = [i for i in todo if open_ends.isdisjoint(need.config_hash for need in results[i].cell.needs)]
+                for index in free[: jobs - len(running)]:
+                    todo.remove(index)
+                    running[pool.submit(run, index)] = index
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    del running[future]
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(runner, ProcessRunner):
                 runner.stop(at_once=isinstance(error, Terminated) or not isinstance(error, KeyboardInterrupt))
             raise
     return done
+
+
+def _inputs(cell: Cell, known: Mapping[str, CellResult]) -> dict[str, Path]:
+    """Return where the files lie that a cell needs, by the config keys that name them.
+
+    Args:
+        cell: that is to run.
+        known: of the other cells, by their config hashes.
+
+    Raises:
+        DataError: the run that makes a file is not finished, or has left none.
+    """
+    paths = {}
+    for need in cell.needs:
+        made = known.get(need.config_hash)
+        if made is None or made.record is None:
+            why = "failed" if made else "is not in the plan"
+            raise DataError(f"needs {need.path.name} of {need.name}, which {why}")
+        paths[need.key] = made.record.path.parent / need.path.name
+        if not paths[need.key].is_file():
+            raise DataError(
+                f"needs {paths[need.key]} of {need.name}, whose finished run has left none; remove that folder to run "
+                "it again"
+            )
+    return paths
+
+
+def _cannot_run(cell: Cell, head: str, reason: str, console: Console) -> CellResult:
+    """Note that what a cell needs is not there."""
+    _prepare(cell, console)
+    _write_state(cell, 1, reason)
+    console.print(f"{head} {cell}: not started, going on: {reason}")
+    return CellResult(cell, "failed", error=reason)
 
 
 def _run_cell(cell: Cell, head: str, runner: Runner, console: Console) -> CellResult:

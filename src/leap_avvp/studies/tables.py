@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from leap_avvp.errors import DataError
 from leap_avvp.scoring.record import RunRecord
+from leap_avvp.studies import columns
 from leap_avvp.studies.spec import Row, Study
 from leap_avvp.studies.sweep import CellResult
 
@@ -54,8 +55,10 @@ class TableRow:
         return f"{finished} of {seeds}" + (f", {failed} failed" if failed else "")
 
     def measured(self, key: str) -> Summary | None:
-        """Summarise one metric over the finished runs; None where there is none."""
-        return summarise(record.test[key] for record in self.records) if self.records else None
+        """Summarise one column over the finished runs; None where there is none, or one does not tell."""
+        values = [columns.value(key, record) for record in self.records]
+        known = [value for value in values if value is not None]
+        return summarise(known) if known and len(known) == len(values) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +123,7 @@ def build_table(study: Study, results: Sequence[CellResult], data_source: str, o
     """
     for record in (result.record for result in results if result.record is not None):
         for key in study.columns:
-            if key not in record.test:
+            if columns.is_missing(key, record):
                 raise DataError(f"{record.path}: test: expected the metric {key!r}, found {', '.join(record.test)}")
     sources = {result.record.data_source for result in results if result.record is not None}
     if len(sources) > 1:
@@ -156,7 +159,7 @@ def provenance(table: Table) -> list[str]:
     spread = " (± is the sample standard deviation over them)" if several else ""
     lines = [
         f"data: {_each((_details(record) for record in records), ' | ')}",
-        f"protocol: {_each(str(record.protocol.get('name')) for record in records)}",
+        f"protocol: {_protocols(table)}",
         f"seeds: {_each(str(record.seed) for record in records)}" + spread,
         f"epochs: {_each(str(record.epochs) for record in records)}, "
         f"best: {_each(str(record.best_epoch) for record in records)}",
@@ -174,6 +177,15 @@ def provenance(table: Table) -> list[str]:
     hashes = ((row.row.label, [record.config_hash[:8] for record in row.records]) for row in table.rows)
     lines.append("configs: " + "; ".join(f"{label}: {' '.join(names)}" for label, names in hashes if names))
     return lines
+
+
+def _protocols(table: Table) -> str:
+    """Return the protocol, and where there are several, which rows are under each."""
+    under: dict[str, list[str]] = {}
+    for row in table.rows:
+        for name in dict.fromkeys(str(record.protocol.get("name")) for record in row.records):
+            under.setdefault(name, []).append(row.row.label)
+    return " | ".join(name if len(under) == 1 else f"{name}: {'; '.join(labels)}" for name, labels in under.items())
 
 
 def _each(texts: Iterable[str], separator: str = ", ") -> str:
