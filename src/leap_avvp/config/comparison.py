@@ -18,6 +18,7 @@ PLACES = (
 """Keys that name where the same data may lie: the videos and labels there are compared instead."""
 # Which device of a kind, and how many share the batches.
 _DEVICES = tuple(f"trainer.{key}" for key in ("accelerator", "devices", "strategy", "num_nodes"))
+_SHARES = ("data.batch_size", "trainer.accumulate_grad_batches")
 _LENGTHS = ("trainer.max_epochs", "data.schedule.max_epochs", "scheduler.T_max")
 
 
@@ -39,6 +40,11 @@ class Difference:
         """Whether ours is the same training with more epochs."""
         numbers = isinstance(self.theirs, int) and isinstance(self.ours, int)
         return self.key in _LENGTHS and numbers and (self.ours > self.theirs or self.ours == -1)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether only the share of a step that a process has differs; the step itself may be the same."""
+        return self.key in _SHARES
 
     def __str__(self) -> str:
         theirs, ours = ("not set" if value is _ABSENT else repr(value)[:80] for value in (self.theirs, self.ours))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from leap_avvp.card import LLP, DataCard
 from leap_avvp.card.features import STREAMS
+from leap_avvp.data.batches import ResumableLoader, SeededBatches
 from leap_avvp.data.packed import open_folder
 from leap_avvp.data.simulate import SimulatedLLP
 from leap_avvp.data.split import DataSource, SplitData
@@ -91,86 +91,12 @@ class SplitDataset(Dataset[Batch]):
         return batch  # type: ignore[return-value]
 
 
-class SeededBatches(Sampler[list[int]]):
-    """Lists of indices. Shuffled, their order depends on (seed, epoch) alone, so a resumed run sees the same one.
-
-    Args:
-        length: number of videos.
-        batch_size: videos a batch.
-        seed: of the order; None keeps the videos in theirs.
-        rank: of this process: it gets every ``world_size``-th batch from the ``rank``-th on.
-        world_size: number of processes. Where shuffled batches do not divide evenly, the first ones are used again, so
-            that all processes train equally many steps; ordered ones come just once.
-        same: every epoch has the order of the first.
-    """
-
-    def __init__(
-        self,
-        length: int,
-        batch_size: int,
-        seed: int | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        same: bool = False,
-    ) -> None:
-        self.length, self.batch_size, self.seed = length, batch_size, seed
-        self.rank, self.world_size, self.same = rank, world_size, same
-        self.epoch = 0
-        self.position = 0
-        """Batches of this epoch that were given out."""
-        self._begin = (-1, 0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order; Lightning calls it before each epoch."""
-        self.epoch = epoch
-
-    def go_on(self, epoch: int, position: int) -> None:
-        """Leave out the first ``position`` batches of ``epoch``, once: a run stopped there has had them."""
-        self._begin = (epoch, position)
-
-    def __len__(self) -> int:
-        number = math.ceil(self.length / self.batch_size)
-        if self.seed is not None:
-            return math.ceil(number / self.world_size)
-        return len(range(self.rank, number, self.world_size))
-
-    def __iter__(self) -> Iterator[list[int]]:
-        epoch, begin = self._begin
-        self._begin = (-1, 0)
-        self.position = begin if epoch == self.epoch else 0
-        batch, number = self._batches(), math.ceil(self.length / self.batch_size)
-        for turn in range(self.position, len(self)):
-            self.position = turn + 1
-            yield batch((self.rank + turn * self.world_size) % number)
-
-    def _batches(self) -> Callable[[int], list[int]]:
-        """Return what gives the n-th batch of this epoch, of all processes."""
-        order = np.arange(self.length)
-        if self.seed is not None:
-            order = np.random.default_rng((self.seed, 0 if self.same else self.epoch)).permutation(self.length)
-        return lambda number: order[number * self.batch_size : (number + 1) * self.batch_size].tolist()
-
-
-class ResumableLoader(DataLoader[Batch]):
-    """A loader of :class:`SeededBatches` whose place in an epoch goes into a checkpoint."""
-
-    sampler: SeededBatches
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the epoch and how many of its batches were given out."""
-        return {"epoch": self.sampler.epoch, "position": self.sampler.position}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on behind those batches, if that epoch is the next one to be iterated."""
-        self.sampler.go_on(state_dict["epoch"], state_dict["position"])
-
-
 class LLPDataModule(lightning.LightningDataModule):
     """Batches of three splits from any :class:`~leap_avvp.data.split.DataSource`.
 
     Args:
         source: where the splits come from.
-        batch_size: videos a training step and process (32 in the paper).
+        batch_size: videos a training step and process (32 in the paper): N processes with an N-th of it train as one.
         eval_batch_size: videos a validation or test step; it changes no number.
         seed: of the training order.
         placement: where batches are taken from: ``disk`` (the memory-mapped files of a packed set), ``ram`` or
@@ -290,6 +216,10 @@ def folder_data(
     """Return the data module of a folder, or of its packed set (``data=llp``)."""
     if root is None:
         raise ConfigError("data.root: expected the folder that holds feats/ and the annotation files: data.root=DIR")
+    from leap_avvp.data.shards.format import INDEX  # whose package builds upon this module
+
+    if (Path(root) / INDEX).is_file():
+        raise ConfigError(f"data.root: {root} is a sharded set; data=shards data.root={root} reads it")
     source = open_folder(root, annotations, pseudo_labels, allow_missing, packed, link_store, card)
     return LLPDataModule(source, batch_size, eval_batch_size, seed, placement)
 

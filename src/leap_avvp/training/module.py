@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import lightning
 import numpy as np
@@ -26,12 +26,12 @@ from leap_avvp.metrics.protocol import PROBABILITIES, non_finite_videos
 from leap_avvp.metrics.tuning import UNTUNED
 from leap_avvp.models import VideoParser
 from leap_avvp.training.checkpoint import CHECKPOINT_KEY
+from leap_avvp.training.shares import mean_of_processes, of_all, seed_process, step_weight
 from leap_avvp.types import Batch, ParserOutput
 
 __all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule", "build_module"]
 
 _TARGETS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
-_T = TypeVar("_T")
 _SAID = ("audio", "visual", "video")
 _HOW_TO_GO_ON = (
     "Lower optimizer.lr, or set trainer.gradient_clip_val; checkpoints of earlier epochs are kept, and "
@@ -101,8 +101,8 @@ class ParsingModule(lightning.LightningModule):
             self.loss.prepare({name: tensors[name] for name in _TARGETS if name in tensors})
 
     def on_train_epoch_start(self) -> None:
-        """Seed dropout, and what else is drawn, for this epoch."""
-        torch.manual_seed(int(np.random.SeedSequence((self.seed, self.current_epoch)).generate_state(1)[0]))
+        """Seed dropout, and what else is drawn, for this epoch; of several processes each draws its own."""
+        seed_process(self.seed, self.current_epoch, self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss of a batch and log its terms.
@@ -116,12 +116,13 @@ class ParsingModule(lightning.LightningModule):
         if not torch.isfinite(terms["total"]):
             self._refuse(terms, batch, batch_idx)
         self.log_dict(
-            {f"train/loss/{name}": value.detach() for name, value in terms.items()},
+            {f"train/loss/{name}": value for name, value in mean_of_processes(terms, self.trainer, batch_idx).items()},
             on_step=True,
             on_epoch=False,
             batch_size=len(batch["video_id"]),
         )
-        return terms["total"]
+        weight = step_weight(self.trainer, batch_idx)
+        return terms["total"] if weight == 1 else terms["total"] * weight
 
     def loss_terms(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss terms of a batch's tensors, see :class:`~leap_avvp.losses.TrainingLoss`."""
@@ -223,7 +224,7 @@ class ParsingModule(lightning.LightningModule):
         """Log the metrics and the mean of the ten."""
         self._log_scores("test", self.test_metrics)
         # A process without a batch takes part in the sums of the others.
-        classes = max(_of_all(0 if self._test_lift is None else self._test_lift.num_classes))
+        classes = max(of_all(0 if self._test_lift is None else self._test_lift.num_classes))
         if classes:
             lift = self._test_lift or AttentionLift(classes).to(self.device)
             self.attention_lift = {name: value.cpu() for name, value in lift.compute().items()}
@@ -256,7 +257,7 @@ class ParsingModule(lightning.LightningModule):
     def _gathered(self) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the ids of the last test's videos, and what was kept of its batches, in the order of the videos."""
         # Process r had batches r, r + W, ...
-        turns = itertools.zip_longest(*_of_all(self._test_predictions))
+        turns = itertools.zip_longest(*of_all(self._test_predictions))
         parts = [part for turn in turns for part in turn if part is not None]
         return [name for part in parts for name in part["video_id"]], parts
 
@@ -276,15 +277,6 @@ class ParsingModule(lightning.LightningModule):
         length = {"total_steps": int(self.trainer.estimated_stepping_batches)} if interval == "step" else {}
         scheduler = self._scheduler(optimizer, **length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
-
-
-def _of_all(value: _T) -> list[_T]:
-    """Return the value of each process, of which each must call."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [value]
-    values: list[_T] = [value] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
-    return values
 
 
 def _features(batch: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ from torch import Tensor
 from leap_avvp.data.datamodule import ResumableLoader
 from leap_avvp.errors import ConfigError
 from leap_avvp.files.interrupts import Stopped, StopSignals
-from leap_avvp.training.checkpoint import read_checkpoint, save_atomic
+from leap_avvp.training.checkpoint import CHECKPOINT_KEY, read_checkpoint, save_atomic
+from leap_avvp.training.shares import PACE_KEY, go_on, of_all, pace_of, seed_process
 
 __all__ = ["BEFORE_FILE", "BEST_FILE", "LAST_FILE", "AtomicCheckpointIO", "BestCheckpoint", "LastCheckpoint"]
 
@@ -91,6 +92,7 @@ class LastCheckpoint(ModelCheckpoint):
         )
         self._every_n_steps, self._signals = every_n_steps, signals
         self._resumed: dict[str, Any] = {}
+        self._pace: dict[str, int] | None = None
         self._loader: ResumableLoader | None = None
         self._leaving: int | None = None
 
@@ -101,16 +103,37 @@ class LastCheckpoint(ModelCheckpoint):
         if isinstance(loader, ResumableLoader):
             self._loader = loader
         if self._resumed:
-            torch.set_rng_state(self._resumed["cpu"])
-            if torch.cuda.is_available() and len(self._resumed["cuda"]) == torch.cuda.device_count():
-                torch.cuda.set_rng_state_all(self._resumed["cuda"])
-            # Lightning would do it, but not where a scheduler has asked how many steps there are (it loads too late).
-            if self._loader is not None and self._resumed["loader"]:
-                self._loader.load_state_dict(self._resumed["loader"])
+            self._go_on(trainer, pl_module)
             self._resumed = {}
+        stamp = getattr(pl_module, "stamp", None)
+        if stamp is not None:
+            stamp[PACE_KEY] = pace_of(trainer)
         if self._signals is not None:
             self._signals.take()  # Lightning's own handler leaves in the middle of a validation
             self._signals.waiting = True
+
+    def _go_on(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Take up the places among random numbers and batches; another number of processes draws anew."""
+        then, loader = self._pace, self._resumed["loader"]
+        states = [self._resumed, *self._resumed.get("others", [])]
+        if then is None or then["processes"] == trainer.world_size:
+            state = states[trainer.global_rank if trainer.global_rank < len(states) else 0]
+            torch.set_rng_state(state["cpu"])
+            if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all(state["cuda"])
+        else:
+            place = (loader["epoch"], loader["position"]) if loader else (trainer.current_epoch, 0)
+            seed_process(int(getattr(pl_module, "seed", 0)), *place, trainer.global_rank)
+        # Lightning would do it, but not where a scheduler has asked how many steps there are (it loads too late).
+        if self._loader is not None and loader:
+            self._loader.load_state_dict(loader if then is None else go_on(trainer, then, loader))
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take note of what a step was made of."""
+        super().on_load_checkpoint(trainer, pl_module, checkpoint)
+        self._pace = checkpoint.get(CHECKPOINT_KEY, {}).get(PACE_KEY)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -157,8 +180,12 @@ class LastCheckpoint(ModelCheckpoint):
     def state_dict(self) -> dict[str, Any]:
         """Return Lightning's state and what the middle of an epoch needs: places among random numbers and batches."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        first, *others = of_all(
+            {"cpu": torch.get_rng_state(), "cuda": cuda}
+        )  # all processes save, the first one writes
         loader = None if self._loader is None else self._loader.state_dict()
-        return {**super().state_dict(), "middle": {"cpu": torch.get_rng_state(), "cuda": cuda, "loader": loader}}
+        middle = {**first, "loader": loader} | ({"others": others} if others else {})
+        return {**super().state_dict(), "middle": middle}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import platform
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -73,12 +75,11 @@ def make_trainer(
     Raises:
         ConfigError: a wrong argument, or more devices than there are processes.
     """
+    _check_started(parts.content["trainer"])
     callbacks = callbacks or []
     bar = any(type(callback).__name__ == "RichProgressBar" for callback in callbacks)
     plugins: list[Any] = [AtomicCheckpointIO()]
-    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
-        # Its own way to requeue saves in the middle of a step; ours saves after it, and the job script starts anew.
-        plugins.append(SLURMEnvironment(auto_requeue=False))
+    plugins += _of_slurm()
     trainer: lightning.Trainer = parts.trainer(
         default_root_dir=str(output_dir),
         logger=logger,
@@ -89,6 +90,50 @@ def make_trainer(
     )
     _check_processes(trainer)
     return trainer
+
+
+def _of_slurm() -> list[Any]:
+    """Return what tells Lightning of the processes that ``srun`` has started, or that there is one in this job."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return []
+    tasks, nodes = (int(os.environ.get(f"SLURM_{name}", "1")) for name in ("NTASKS", "NNODES"))
+    if tasks > 1 and "SLURM_STEP_NUM_TASKS" not in os.environ:
+        return [LightningEnvironment()]  # a job of so many tasks whose script has started this one alone
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(tasks // nodes))  # `srun --ntasks` does not say it
+    # Its own way to requeue saves in the middle of a step; ours saves after it, and the job script starts anew.
+    return [SLURMEnvironment(auto_requeue=False)]
+
+
+def _started() -> tuple[str, int, int]:
+    """Return by what processes were started, how many in all, and on how many nodes."""
+    if TorchElasticEnvironment.detect():
+        world = int(os.environ["WORLD_SIZE"])
+        return "torchrun", world, world // int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    if "SLURM_STEP_NUM_TASKS" in os.environ and SLURMEnvironment.detect():
+        tasks, nodes = (int(os.environ.get(f"SLURM_STEP_NUM_{name}", "1")) for name in ("TASKS", "NODES"))
+        return "srun", tasks, nodes
+    return "", 1, 1
+
+
+def _check_started(node: Mapping[str, Any]) -> None:
+    """Hold what was started against what the config names: as many nodes, and a process for each device of each.
+
+    Raises:
+        ConfigError: other numbers.
+    """
+    by, world, nodes = _started()
+    devices, asked = node.get("devices"), node.get("num_nodes") or 1
+    number = len(devices) if isinstance(devices, list) else devices
+    if isinstance(number, str) and number.isdecimal():
+        number = int(number)
+    if not by or (asked == nodes and number in (world // nodes, "auto", -1, "-1") and world % nodes == 0):
+        return
+    more = "" if world == 1 else " trainer.strategy=ddp"
+    raise ConfigError(
+        f"trainer.devices: {by} has started {world} process{'' if world == 1 else 'es'} on {nodes} "
+        f"node{'' if nodes == 1 else 's'}, found trainer.devices={devices} and trainer.num_nodes={asked}; "
+        f"trainer.devices={world // nodes} trainer.num_nodes={nodes}{more} takes them"
+    )
 
 
 def _devices(node: Mapping[str, Any]) -> dict[str, int]:
