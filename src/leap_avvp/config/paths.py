@@ -12,6 +12,7 @@ __all__ = ["HYDRA_PLACES", "PLACES", "exists", "in_full", "places_in_full"]
 
 PLACES = (
     *("checkpoint", "init_from", "output_dir", "data.link_store", "data.card", "data.pseudo_labels", "protocol.path"),
+    "loss.relabel.noise_ratios",
     *DATA_PLACES,
 )
 HYDRA_PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")

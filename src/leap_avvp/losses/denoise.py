@@ -87,7 +87,8 @@ class RemoveNoisyLabels(Relabelling):
         if self.noise_ratios is None:
             raise ConfigError(
                 f"{self.place}.noise_ratios: expected the noise_ratios.npz that an earlier training with "
-                f"callbacks=noise_ratios has written, found none; {self.place}=null removes nothing"
+                "callbacks=noise_ratios has written, as `leap-avvp train system=jomold_first hydra.run.dir=RUN` does, "
+                f"found none; {self.place}=null removes nothing"
             )
         ratios = read_noise_ratios(self.noise_ratios, targets["video_label"].shape[-1])
         self._ratios = {name: torch.from_numpy(values) for name, values in ratios.items()}

@@ -1,4 +1,4 @@
-"""Multiply-adds, counted by torch's own counter, which knows matrix products and convolutions; one multiply-add is one."""
+"""Multiply-adds by torch's own counter, which knows matrix products and convolutions; one multiply-add is one."""
 
 from __future__ import annotations
 
