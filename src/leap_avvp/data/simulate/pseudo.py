@@ -68,8 +68,8 @@ def draw_soft_targets(
     world = np.random.default_rng(_WORLD + 1)
     targets = []
     for modality, (video, event, margin) in enumerate(_margins(truth, weak, rng, error)):
-        threshold = _SPREAD * world.standard_normal(weak.shape[1])
-        gain = _GAIN[modality] * world.uniform(0.8, 1.2, weak.shape[1])
+        threshold: NDArray[np.float64] = _SPREAD * world.standard_normal((weak.shape[1],))
+        gain: NDArray[np.float64] = _GAIN[modality] * world.uniform(0.8, 1.2, (weak.shape[1],))
         logits = np.zeros(truth[modality].shape)
         logits[video, :, event] = threshold[event, None] + gain[event, None] * margin
         targets.append(soft_targets(logits, threshold, weak))
