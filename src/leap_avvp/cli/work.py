@@ -64,7 +64,9 @@ def device_of(arguments: argparse.Namespace) -> str:
     Raises:
         ConfigError: no such device.
     """
+    device: str = arguments.device
+    if device == "cpu" or arguments.engine != "local":
+        return device
     from leap_avvp.inference.parser import device_named
 
-    elsewhere = arguments.engine not in (None, "local") and arguments.device != "auto"
-    return arguments.device if arguments.device == "cpu" or elsewhere else str(device_named(arguments.device))
+    return str(device_named(device))

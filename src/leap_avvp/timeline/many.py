@@ -235,6 +235,8 @@ def _claim(path: Path, made: dict[str, Any]) -> None:
         return
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected what leap-avvp wrote, cannot read it ({error}); remove it") from error
-    if there != made:
+    if there != made and next(path.parent.glob(f"*/{FILES['page']}"), None) is None:  # none was finished
+        write_json(made, path)
+    elif there != made:
         other = ", ".join(sorted(key for key in {*made, *there} if there.get(key) != made.get(key)))
         raise ConfigError(f"{path}: the timelines there were made in another way ({other}); use another --out")
