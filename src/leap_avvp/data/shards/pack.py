@@ -184,7 +184,8 @@ class _Packing:
             card=card_content(self.card),
             version=__version__,
         ).write(self.target)
-        (self.target / PROGRESS).unlink(missing_ok=True)
+        for left in (self.target / PROGRESS, *self.target.glob(".*.part")):  # what killed packings left, too
+            left.unlink(missing_ok=True)
 
     def _plan(self) -> str:
         """Return what tells this packing from others."""
