@@ -139,7 +139,7 @@ def test_without_a_card_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_the_page_shows_is_taken() -> None:
     page = (Path(__file__).parents[2] / "docs" / "extract.md").read_text()
     calls = [line for line in page.splitlines() if line.startswith(("leap-avvp extract ", "leap-avvp label "))]
-    assert len(calls) == 5
+    assert len(calls) == 7
     for line in calls:
         build_parser().parse_args(shlex.split(line)[1:])
 
