@@ -26,7 +26,16 @@ from leap_avvp.inference.parser import Parser
 from leap_avvp.models import VideoParser
 from leap_avvp.training.checkpoint import check_weights, load_weights
 
-__all__ = ["CONFIG_FILE", "MODEL_FILES", "README", "WEIGHTS_FILE", "portable_config", "read_model", "write_model"]
+__all__ = [
+    "CONFIG_FILE",
+    "MODEL_FILES",
+    "README",
+    "WEIGHTS_FILE",
+    "model_content",
+    "portable_config",
+    "read_model",
+    "write_model",
+]
 
 _FORMAT = "leap-avvp/model/1"
 CONFIG_FILE = "config.json"
@@ -65,6 +74,20 @@ def _portable(node: Any, path: str) -> Any:
     return node
 
 
+def model_content(parser: Parser, kind: str = _FORMAT) -> dict[str, Any]:
+    """Return all that a parser is made of but its weights, as plain content of a JSON file of this format."""
+    content: dict[str, Any] = {
+        "format": kind,
+        "version": __version__,
+        "config_hash": parser.config_hash,
+        "trained_on": parser.trained_on,
+        "protocol": parser.protocol.name,
+        "config": portable_config(parser),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
+
+
 def write_model(parser: Parser, folder: Path, readme: str) -> None:
     """Write weights, page and config of a parser; the config, without which the folder is no model, last.
 
@@ -72,15 +95,7 @@ def write_model(parser: Parser, folder: Path, readme: str) -> None:
         DataError: a file that cannot be written, or a model that cannot be made without paths of this machine.
     """
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in parser.model.state_dict().items()}
-    content = {
-        "format": _FORMAT,
-        "version": __version__,
-        "config_hash": parser.config_hash,
-        "trained_on": parser.trained_on,
-        "protocol": parser.protocol.name,
-        "config": portable_config(parser),
-    }
-    plain = json.loads(json.dumps(content))
+    plain = model_content(parser)
     _check(plain["config"], state, folder / CONFIG_FILE)
     (folder / CONFIG_FILE).unlink(missing_ok=True)  # what is half replaced is no model
     metadata = {"format": "pt"}  # one entry: several are written in any order, and the same model is the same file

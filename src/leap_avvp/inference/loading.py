@@ -15,6 +15,7 @@ from leap_avvp.data.simulate.export import MARKER
 from leap_avvp.errors import DataError
 from leap_avvp.inference.exported import CONFIG_FILE, WEIGHTS_FILE, read_model
 from leap_avvp.inference.hub import HUB, fetch
+from leap_avvp.inference.onnx_reading import is_onnx, read_onnx
 from leap_avvp.inference.parser import Parser
 from leap_avvp.scoring.record import METRICS_FILE, RunRecord, read_record
 from leap_avvp.training.checkpoint import checkpoint_file, load_trained
@@ -26,11 +27,12 @@ def load(path: str | Path) -> Parser:
     """Return a trained model, ready to parse videos, on the CPU; nothing in its files is executed.
 
     Args:
-        path: a checkpoint, the folder of a run (its best epoch), the folder that ``leap-avvp export`` wrote, or
-            ``hub:owner/name`` or ``hub:owner/name@revision`` for such a folder on the Hugging Face hub.
+        path: a checkpoint, the folder of a run (its best epoch), the folder that ``leap-avvp export`` wrote, an ONNX
+            file of it, which onnxruntime computes, or ``hub:owner/name`` or ``hub:owner/name@revision`` for such a
+            folder on the Hugging Face hub.
 
     Raises:
-        ConfigError: a place on the hub of another form, or without ``huggingface_hub`` installed.
+        ConfigError: a place on the hub of another form, or a package that is not installed.
         DataError: missing, damaged or foreign files.
     """
     if isinstance(path, str) and path.startswith(HUB):
@@ -38,6 +40,8 @@ def load(path: str | Path) -> Parser:
     place = Path(path).expanduser()
     if place.name == WEIGHTS_FILE:
         place = place.parent
+    if is_onnx(place):
+        return read_onnx(place)
     if place.is_dir() and ((place / CONFIG_FILE).exists() or (place / WEIGHTS_FILE).exists()):
         return read_model(place, str(place.absolute()))
     if place.is_dir() and not checkpoint_file(place).exists():

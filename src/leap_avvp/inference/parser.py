@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -9,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from leap_avvp.card import DataCard
 from leap_avvp.config.cards import same_card
@@ -18,7 +20,6 @@ from leap_avvp.inference.result import ParseResult
 from leap_avvp.inference.videos import data_card, read_video
 from leap_avvp.metrics import Protocol
 from leap_avvp.metrics.protocol import non_finite_videos
-from leap_avvp.models import VideoParser
 
 __all__ = ["PROBABILITIES", "Parser", "device_named"]
 
@@ -48,7 +49,7 @@ class Parser:
     """A trained model with its data card and its protocol. T segments, C classes.
 
     Args:
-        model: is put into eval mode.
+        model: a :class:`~leap_avvp.models.VideoParser`, or what computes the same; is put into eval mode.
         card: classes, segments and features that it was trained for.
         protocol: how probabilities become events.
         source: where it comes from, for messages and records.
@@ -59,7 +60,7 @@ class Parser:
 
     def __init__(
         self,
-        model: VideoParser,
+        model: nn.Module,
         card: DataCard,
         protocol: Protocol | None = None,
         *,
@@ -84,7 +85,7 @@ class Parser:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.model.parameters()).device
+        return next(itertools.chain(self.model.parameters(), self.model.buffers())).device
 
     def to(self, device: str | torch.device) -> Parser:
         """Move the model to ``cpu``, ``cuda`` or (``auto``) the GPU where there is one; return this parser.

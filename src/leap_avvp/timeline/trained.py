@@ -64,7 +64,7 @@ class TrainedTimeline:
         heard = [any(a < end and b > begin for a, b in spans) for begin, end in itertools.pairwise(ends)]
         audio, audio_on = self._joined(placed, results, "audio", segments, np.array(heard))
         visual, visual_on = self._joined(placed, results, "visual", segments, np.full(segments, info.has_video))
-        kind = type(self.parser.model.decoder).__name__.removesuffix("Decoder")
+        kind = type(getattr(self.parser.model, "decoder", self.parser.model)).__name__.removesuffix("Decoder")
         simulated = self.parser.trained_on == "simulated"
         notes = [
             *(["It was trained on SIMULATED data: what it says of a real video means nothing."] if simulated else []),
