@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from leap_avvp.config.compose import compose_config
 from leap_avvp.scoring.record import METRICS_FORMAT
+from leap_avvp.studies import plan
 from leap_avvp.studies.plan import Cell
 from leap_avvp.studies.spec import lookup
 
@@ -79,6 +82,15 @@ class FakeTraining:
 def fake() -> SimpleNamespace:
     """The names above, for the tests, which cannot import this file."""
     return SimpleNamespace(Training=FakeTraining, write_run=write_run, metrics=metrics, scores=scores, keys=KEYS)
+
+
+_composed = functools.cache(lambda words, hydra: compose_config(list(words), hydra=hydra))
+
+
+@pytest.fixture(autouse=True)
+def _compose_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words give the same config: most tests here plan the same cells."""
+    monkeypatch.setattr(plan, "compose_config", lambda words, hydra=False: _composed(tuple(words), hydra))
 
 
 @pytest.fixture(autouse=True)

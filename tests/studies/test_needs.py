@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from leap_avvp.config.compose import compose_config
 from leap_avvp.errors import ConfigError
-from leap_avvp.studies import plan, reproduce
+from leap_avvp.studies import reproduce
 from leap_avvp.studies.plan import Cell, make_plan
 from leap_avvp.studies.spec import lookup, parse_study
 from leap_avvp.studies.sweep import inspect_plan
@@ -20,14 +18,6 @@ KEY = "loss.relabel.noise_ratios"
 FIRST, SECOND = "system=jomold_first, seed 0", "system=jomold, seed 0"
 WORDS = ["system=jomold"]
 OUT = Path("outputs/peers-simulated")
-
-
-_composed = functools.cache(lambda words, hydra: compose_config(list(words), hydra=hydra))
-
-
-@pytest.fixture(autouse=True)
-def _compose_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "compose_config", lambda words, hydra=False: _composed(tuple(words), hydra))
 
 
 class Training:
