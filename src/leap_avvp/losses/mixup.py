@@ -13,7 +13,7 @@ from leap_avvp.losses.numbers import check_number
 from leap_avvp.losses.terms import SegmentTerm, Step
 from leap_avvp.types import EncoderOutput
 
-__all__ = ["MixupTerm"]
+__all__ = ["MixupTerm", "mixed"]
 
 
 class MixupTerm(SegmentTerm):
