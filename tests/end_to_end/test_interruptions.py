@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -273,6 +274,24 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_the_signal_of_whoever_puts_jobs_back_is_handed_on_once_the_state_is_saved() -> None:
+    """As submitit's SIGUSR2, two minutes before a job's time is up."""
+    handed = []
+    before = signal.signal(signal.SIGUSR2, lambda signum, frame: handed.append(signum))
+    try:
+        with contextlib.suppress(Stopped), StopSignals().taken() as signals:
+            signals.waiting = True
+            signal.raise_signal(signal.SIGUSR2)
+            assert (signals.asked, handed) == (signal.SIGUSR2, [])
+            raise Stopped(signal.SIGUSR2, "saved after step 3")
+        assert handed == [signal.SIGUSR2]
+        with pytest.raises(Stopped), StopSignals().taken():
+            signal.raise_signal(signal.SIGTERM)
+        assert handed == [signal.SIGUSR2]
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 def test_slurm_is_not_left_to_lightning(tmp_path, monkeypatch) -> None:

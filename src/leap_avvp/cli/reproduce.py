@@ -25,6 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=count, metavar="N", help="cells side by side, each with its share of the cores (default: fit)"
     )
+    parser.add_argument(
+        "--engine", default="local", metavar="NAME",
+        help="local (this machine, default) or slurm: a job for each cell, N in the queue at most (docs/scale.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--slurm",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of sbatch: partition=gpu gpus=1 time=4:00:00",
+    )
+    parser.add_argument(
+        "--no-wait", action="store_true", help="with --engine slurm: submit and end; the same command collects later"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the cells and their state, run nothing")
     parser.add_argument("--table-only", action="store_true", help="write the table from what is finished, run nothing")
     parser.add_argument("--cost", action="store_true", help="with `list`: estimate what never ran here, in a minute")
@@ -52,4 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         dry_run=arguments.dry_run,
         table_only=arguments.table_only,
         jobs=arguments.jobs,
+        engine=arguments.engine,
+        slurm=arguments.slurm,
+        wait=not arguments.no_wait,
     )

@@ -43,6 +43,11 @@ class StopSignals:
     def __init__(self) -> None:
         # A script's background jobs are started with SIGINT ignored: Ctrl-C is not meant for them.
         self._signals = [signum for signum in STOP_SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
+        # Where submitit has started this job, that puts it back into the queue: after the state is saved.
+        handed_on = getattr(signal, "SIGUSR2", None)
+        self._handed_on = handed_on if handed_on and callable(signal.getsignal(handed_on)) else None
+        if self._handed_on:
+            self._signals.append(self._handed_on)
         self.asked: int | None = None
         self.waiting = False
 
@@ -68,8 +73,14 @@ class StopSignals:
         if threading.current_thread() is threading.main_thread():
             before = {signum: signal.getsignal(signum) for signum in self._signals}
         self.take()
+        left_by = None
         try:
             yield self
+        except Stopped as stopped:
+            left_by = stopped.signum
+            raise
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+            if left_by is not None and left_by == self._handed_on:
+                signal.raise_signal(left_by)

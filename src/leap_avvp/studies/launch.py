@@ -6,11 +6,13 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 
+from leap_avvp.errors import ConfigError, check_choice
 from leap_avvp.files import folder_lock
 from leap_avvp.files.machine import available_memory, cpu_threads
 from leap_avvp.studies.collect import OUTPUTS
@@ -27,6 +29,8 @@ from leap_avvp.studies.tables import build_table
 __all__ = ["ALL", "reproduce", "reproduce_all"]
 
 ALL = "all"
+_Train: TypeAlias = "Callable[[Sequence[CellResult], Sequence[int | None]], dict[str, str]]"
+# From results and the descriptors of locked folders; returns what is left in a queue, by config hash.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +52,9 @@ def reproduce(
     table_only: bool = False,
     jobs: int | None = None,
     runner: Runner | None = None,
+    engine: str = "local",
+    slurm: Sequence[str] = (),
+    wait: bool = True,
 ) -> int:
     """Run the cells of a study that are not finished, then print and write its table and figure.
 
@@ -63,6 +70,9 @@ def reproduce(
         table_only: write the table of what is finished; run nothing.
         jobs: cells that run side by side; as many as the machine has room for by default.
         runner: runs one cell and returns its exit code; a process of its own by default.
+        engine: ``local``, or ``slurm``: a job for each cell, see :mod:`leap_avvp.studies.slurm`.
+        slurm: ``KEY=VALUE``, options of ``sbatch``.
+        wait: for Slurm's jobs; else they are submitted and named, and the same call collects them later.
 
     Returns:
         The exit code: 0 when every cell is finished (or nothing was to run), 1 when some broke, 130 after Ctrl-C, 143
@@ -91,19 +101,23 @@ def reproduce(
         for spec in chosen
         if not spec.measure
     ]
+    train = _trainer_of(engine, slurm, wait, jobs, runner, console, table_only or dry_run)
     if dry_run:
         for work in works:
             print_plan(work.plan, console)
         return 0
     try:
-        found = _run(works, table_only, jobs, runner, console)
+        found, in_queue = _run(works, table_only, train, console)
     except KeyboardInterrupt as interrupt:
         console.print("\nstopped; the same command goes on from here: finished cells stay, the rest resumes")
         return 143 if isinstance(interrupt, Terminated) else 130
     tables, codes, measured = [], [0], []
     for work, results in zip(works, found, strict=True):
         tables.append(build_table(work.study, results, work.plan.data_source, work.plan.overrides))
-        codes.append(finish(tables[-1], work.plan, results, console, table_only))
+        codes.append(finish(tables[-1], work.plan, results, console, table_only or bool(in_queue)))
+    if in_queue:
+        jobs_of = f"{len(in_queue)} job{'' if len(in_queue) == 1 else 's'}"
+        console.print(f"{jobs_of} queued or running; the same command collects what is finished and submits none twice")
     for spec in chosen:
         if spec.measure:
             from leap_avvp.studies.complexity import write_complexity  # brings torch
@@ -118,10 +132,41 @@ def reproduce(
 reproduce_all = functools.partial(reproduce, ALL)
 
 
+def _trainer_of(
+    engine: str,
+    slurm: Sequence[str],
+    wait: bool,
+    jobs: int | None,
+    runner: Runner | None,
+    console: Console,
+    idle: bool,
+) -> _Train:
+    """Return what trains the cells that are not finished.
+
+    Raises:
+        ConfigError: no such engine, or an option of another one.
+    """
+    check_choice("--engine", engine, ("local", "slurm"))
+    if engine == "slurm" and not idle:
+        from leap_avvp.studies.slurm import SlurmCells
+
+        cells = SlurmCells(slurm, wait, console, jobs)
+        return lambda results, locks: cells.train(results)
+    for option, given in (("--slurm", bool(slurm)), ("--no-wait", not wait)):
+        if given and engine != "slurm":
+            raise ConfigError(f"{option}: expected --engine slurm with it, found --engine {engine}")
+
+    def train(results: Sequence[CellResult], locks: Sequence[int | None]) -> dict[str, str]:
+        _train(results, locks, jobs, runner, console)
+        return {}
+
+    return train
+
+
 def _run(
-    works: Sequence[_Work], table_only: bool, jobs: int | None, runner: Runner | None, console: Console
-) -> list[list[CellResult]]:
-    """Train and evaluate what is missing, every configuration once; return the results of each study.
+    works: Sequence[_Work], table_only: bool, train: _Train, console: Console
+) -> tuple[list[list[CellResult]], dict[str, str]]:
+    """Train and evaluate what is missing, every configuration once; return the results, and Slurm's jobs, if any.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM, once no process is left.
@@ -131,19 +176,20 @@ def _run(
         if not table_only:  # which reads whole files only, so it may look on while a sweep runs
             locks += [stack.enter_context(folder_lock(work.plan.out)) for work in works]
             stack.enter_context(terminable())
-        found = [print_state(work.plan, console) for work in works]
+        found, in_queue = [print_state(work.plan, console) for work in works], {}
         if works and not table_only:
             for work in works:
                 remember(work.plan)
             different: dict[str, CellResult] = {}
             for result in (result for results in found for result in results):
                 different.setdefault(result.cell.config_hash, result)
-            _train(list(different.values()), locks, jobs, runner, console)
+            in_queue = train(list(different.values()), locks)
             found = [inspect_plan(work.plan)[0] for work in works]
-        return [
+        evaluated = [
             evaluate_cells(work.study, results, console, run=not table_only)
             for work, results in zip(works, found, strict=True)
         ]
+        return evaluated, in_queue
 
 
 def _train(
