@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from leap_avvp.errors import DataError
 from leap_avvp.metrics import EXCLUSIVE_NAMES, SCORE_NAMES, ParsingMetrics, exclusive_scores, per_video_scores
+from leap_avvp.metrics.sums import exact_digits, exact_totals
 
 KEYS = (*SCORE_NAMES, "average", *EXCLUSIVE_NAMES)
 
@@ -45,6 +47,25 @@ def test_the_released_programs_means(golden: SimpleNamespace) -> None:
     assert {name: scores[name] for name in golden.means} == pytest.approx(golden.means, rel=0, abs=1e-9)
     assert len(golden.means) == 10
     assert scores["average"] == pytest.approx(sum(golden.means.values()) / 10, rel=0, abs=1e-9)
+
+
+def test_the_order_and_the_batches_of_videos_change_no_bit() -> None:
+    grids = random_grids(31)
+    whole = result(scored(grids))
+    order = torch.randperm(31, generator=torch.Generator().manual_seed(1))
+    shuffled = [grid[order] for grid in grids]
+    # Sums of float64 would differ in their last bits here.
+    for batches in ([part(shuffled, 0, 7), part(shuffled, 7, 8), part(shuffled, 8)], [shuffled]):
+        assert result(scored(*batches)) == whole
+    one, other = scored(part(shuffled, 0, 16)), scored(part(shuffled, 16))
+    one.sums, one.videos = one.sums + other.sums, one.videos + other.videos  # as two processes add theirs
+    assert result(one) == whole
+
+
+def test_an_exact_sum_is_that_of_fractions() -> None:
+    values = torch.tensor([1.0, 1 / 3, 0.0, 2 / 7, 1e-9, 0.1], dtype=torch.float64)
+    (total,) = exact_totals(exact_digits(values).sum(dim=0)[None])
+    assert total == sum(map(Fraction, values.tolist()))
 
 
 def test_percent_of_the_per_video_means() -> None:
