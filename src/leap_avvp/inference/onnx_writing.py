@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from leap_avvp.card import DataCard
 from leap_avvp.errors import ConfigError
@@ -21,7 +22,7 @@ from leap_avvp.inference.parser import PROBABILITIES, Parser
 from leap_avvp.media.extras import need
 from leap_avvp.models import VideoParser
 
-__all__ = ["ONNX_FILES", "ONNX_FORMAT", "ONNX_KEY", "check_onnx", "onnx_files", "onnx_page"]
+__all__ = ["ONNX_FILES", "ONNX_FORMAT", "ONNX_KEY", "FourAxes", "check_onnx", "onnx_files", "onnx_page"]
 
 ONNX_FORMAT = "leap-avvp/onnx/1"
 ONNX_KEY = "leap_avvp"
@@ -33,6 +34,17 @@ _LOGGERS = ("", "torch.onnx", "onnxscript", "onnx_ir")
 _EXAMPLES = 2  # of one video torch would take the batch for a constant
 
 
+class FourAxes(TorchFunctionMode):
+    """Gives fused attention (..., H, L, D) four axes, without which torch has no ONNX for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not nn.functional.scaled_dot_product_attention or args[0].dim() == 4:
+            return func(*args, **(kwargs or {}))
+        query, key, value, *more = args
+        four = (each.reshape(-1, *each.shape[-3:]) for each in (query, key, value))
+        return func(*four, *more, **(kwargs or {})).reshape(*query.shape[:-1], value.shape[-1])
+
+
 class _Probabilities(nn.Module):
     """What a user reads of a parser's output, in the order of ``PROBABILITIES``."""
 
@@ -41,7 +53,8 @@ class _Probabilities(nn.Module):
         self.model = model
 
     def forward(self, audio: Tensor, video_2d: Tensor, video_3d: Tensor | None = None) -> tuple[Tensor, ...]:
-        out = self.model(audio=audio, video_2d=video_2d, video_3d=video_3d)
+        with FourAxes():
+            out = self.model(audio=audio, video_2d=video_2d, video_3d=video_3d)
         return tuple(out[name] for name in PROBABILITIES)
 
 
