@@ -51,15 +51,24 @@ def test_before_any_run_it_counts_cells_and_knows_no_cost(listed) -> None:
     text, row = listed()
     for study in study_names():
         cells = str(sweep_size(study) * len(load_study(study).seeds))
-        assert row(study) == [cells, cells, "unknown"]
-    assert row("all")[-1] == "unknown"
-    assert "--cost estimates" in text
+        assert row(study) == [cells, cells, "unknown", "not known"]
+    assert row("all")[-2:] == ["unknown", "not known"]
+    assert "not known: nothing of it has run here; --cost measures this machine" in text
+    assert "earlier runs" not in text
     assert not Path("outputs").exists()
 
 
 @pytest.mark.parametrize("study", study_names())
 def test_cells_are_counted_without_composing_them(study: str) -> None:
     assert sweep_size(study) == len(make_plan(study).cells)
+
+
+def test_the_list_does_not_time_the_machine(listed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured() -> float:
+        raise AssertionError("the machine is measured")
+
+    monkeypatch.setattr("leap_avvp.studies.cost._rate", measured)
+    assert listed()[1]("table6")[2] == "unknown"
 
 
 def test_the_list_waits_for_neither_hydra_nor_torch() -> None:
@@ -73,9 +82,12 @@ def test_the_list_waits_for_neither_hydra_nor_torch() -> None:
 
 def test_earlier_runs_say_what_is_left_and_how_long_it_takes(fake, listed) -> None:
     assert reproduce("table6", runner=lambda cell: train(fake)(cell) if "=2" not in cell.label else 1) == 1
-    _, row = listed()
-    assert row("table6") == ["3", "1", "10 min"]
-    assert row("table8") == ["4", "at most 4", "unknown"], "one of Table 6's is among them, which it cannot know"
+    text, row = listed()
+    assert row("table6") == ["3", "1", "10 min", "earlier runs"]
+    assert "earlier runs: measured by earlier runs in outputs/" in text
+    assert row("table8") == ["4", "at most 4", "unknown", "not known"], (
+        "one of Table 6's is among them, which it cannot know"
+    )
     assert reproduce("table6", runner=train(fake)) == 0
     assert listed()[1]("table6") == ["3", "0", "nothing"]
 
@@ -90,10 +102,12 @@ def test_what_studies_share_counts_once(fake, listed) -> None:
         assert planned is not None
         assert len(planned) == sweep_size(study) * len(seeds)
         hashes |= set(planned)
-    assert listed()[1]("all") == [str(len(hashes)), "unknown"]
+    assert listed()[1]("all") == [str(len(hashes)), "unknown", "not known"]
     assert reproduce("table6", runner=train(fake)) == 0
     _, row = listed()
-    assert row("table8") == ["4", "3", "30 min"], "Table 6's λ = 1 is one of its cells, and tells how long they take"
+    assert row("table8") == ["4", "3", "30 min", "earlier runs"], (
+        "Table 6's λ = 1 is one of its cells, and tells how long they take"
+    )
     assert row("all")[0] == str(len(hashes) - 3)
 
 
@@ -122,6 +136,7 @@ def test_cost_estimates_what_never_ran(listed, monkeypatch: pytest.MonkeyPatch) 
     assert row("table6")[:2] == ["3", "3"]
     assert re.fullmatch(r"\d+ min|\d+\.\d h", row("table6")[2])
     assert row("all") == row("table6")[1:]
+    assert row("table6")[3] == "estimate"
     assert "unknown" not in text
 
 

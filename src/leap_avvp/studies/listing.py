@@ -17,6 +17,14 @@ from leap_avvp.studies.spec import Study, load_study, study_names
 __all__ = ["list_studies", "print_studies", "shown_time"]
 
 _UNKNOWN = "unknown"
+_RUNS, _MEASURED, _OPEN, _GUESS = "earlier runs", "estimate", "not known", "rule of thumb"
+_LEGEND = {
+    _RUNS: f"measured by earlier runs in {OUTPUTS}/, one after the other",
+    _MEASURED: "operations counted, and this machine's CPU measured just now, all cores at work",
+    _OPEN: "nothing of it has run here; --cost measures this machine and estimates it",
+    _GUESS: "of any machine",
+}
+"""Where a time comes from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,27 +49,29 @@ def print_studies(cost: bool = False) -> int:
             tell how long training takes.
     """
     view = RichTable(box=None)
-    for heading in ("study", "title", "cells", "to train", "about"):
+    for heading in ("study", "title", "cells", "to train", "about", "from"):
         view.add_column(heading, justify="right" if heading in ("cells", "to train") else "left")
     records, _ = collect_runs(sorted(OUTPUTS.glob(f"*/{CELLS_FOLDER}")))
     studies = [load_study(name) for name in study_names(runs_only=False)]
-    costs = {}
+    costs, origins = {}, set()
     for study in studies:
         if study.measure:
-            view.add_row(study.name, study.title, "", "", "1 min")
+            view.add_row(study.name, study.title, "", "", "1 min", _GUESS)
+            origins.add(_GUESS)
             continue
         costs[study.name] = found = _estimated(study) if cost else _known(study, records)
-        view.add_row(study.name, study.title, str(found.cells), *_shown(found, bool(records)))
+        shown = _shown(found, bool(records), cost)
+        view.add_row(study.name, study.title, str(found.cells), *shown)
+        origins.add(shown[-1])
     every: dict[str, float | None] | None = {}
     for found in costs.values():  # what studies have in common counts once
         every = None if found.todo is None or every is None else dict(found.todo) | every
     total = _Cost(sum(found.cells for found in costs.values()), every)
-    view.add_row("all", "all of them, and one report", "", *_shown(total, True))
+    view.add_row("all", "all of them, and one report", "", *_shown(total, True, cost))
     Console().print(view)
-    how = "estimated for this machine's CPU, all cores at work" if cost else f"one after the other, as in {OUTPUTS}/"
-    print(f"\nOn simulated data; trainings {how}. What studies have in common is trained once.")
-    if not cost and (every is None or None in every.values()):
-        print(f"{_UNKNOWN}: nothing of it has run here; --cost estimates it.")
+    print("\nOn simulated data. What studies have in common is trained once.")
+    for origin in sorted(origins & _LEGEND.keys()):
+        print(f"{origin}: {_LEGEND[origin]}.")
     return 0
 
 
@@ -91,11 +101,13 @@ def _estimated(study: Study) -> _Cost:
     return _Cost(len(results), {cell.config_hash: estimate_seconds([cell]) for cell in cells})
 
 
-def _shown(cost: _Cost, some_ran: bool) -> tuple[str, str]:
-    """Return how many cells are to train, and how long that takes."""
+def _shown(cost: _Cost, some_ran: bool, estimated: bool) -> tuple[str, str, str]:
+    """Return how many cells are to train, how long that takes, and how that is known."""
     if cost.todo is None:  # another study's runs may be among them
-        return f"at most {cost.cells}" if some_ran else str(cost.cells), _UNKNOWN
+        return f"at most {cost.cells}" if some_ran else str(cost.cells), _UNKNOWN, _OPEN
     seconds = [value for value in cost.todo.values() if value is not None]
     if len(seconds) < len(cost.todo):
-        return str(len(cost.todo)), _UNKNOWN
-    return str(len(cost.todo)), shown_time(sum(seconds)) if seconds else "nothing"
+        return str(len(cost.todo)), _UNKNOWN, _OPEN
+    if not seconds:
+        return "0", "nothing", ""
+    return str(len(cost.todo)), shown_time(sum(seconds)), _MEASURED if estimated else _RUNS
