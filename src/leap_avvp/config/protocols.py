@@ -32,7 +32,7 @@ def protocol_nodes(names: Sequence[str], key: str = "protocols") -> dict[str, Ma
     options = option_files()["protocol"]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"{key}: expected different protocols, found {', '.join(map(str, names)) or 'none'}")
-    nodes = {}
+    nodes: dict[str, Mapping[str, Any]] = {}
     for name in names:
         if isinstance(name, str) and Path(name).suffix.lower() in _FILES:
             node = {**_node("from_file"), "path": in_full(name)}

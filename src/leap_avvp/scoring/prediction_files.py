@@ -144,10 +144,10 @@ def read_probabilities(
         array = arrays[name]
         if array.dtype.kind != "f":
             raise DataError(f"{path}: {name}: expected probabilities, found {array.dtype}")
-        if not ((array >= 0) & (array <= 1)).all():
+        numbers: NDArray[np.floating] = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
+        if not ((numbers >= 0) & (numbers <= 1)).all():
             raise DataError(f"{path}: {name}: expected probabilities from 0 to 1, found others (NaN, or logits)")
-        width = np.float64 if array.dtype.itemsize > np.dtype(np.float32).itemsize else np.float32
-        arrays[name] = array.astype(width)
+        arrays[name] = numbers
     return arrays
 
 

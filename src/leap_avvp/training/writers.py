@@ -82,6 +82,6 @@ def truth_of(videos: SplitDataset, video_ids: Sequence[str]) -> tuple[Tensor, Te
 def _scores(predictions: dict[str, Any], videos: SplitDataset) -> dict[str, NDArray[np.float64]]:
     """Return the scores (N,) of each test video: the ten, and those of what is only heard or seen."""
     truth = truth_of(videos, predictions["video_ids"])
-    said = [torch.from_numpy(predictions[modality]) for modality in ("audio", "visual")]
-    scores = per_video_scores(*said, *truth) | exclusive_scores(*said, *truth)
+    heard, seen = (torch.from_numpy(predictions[modality]) for modality in ("audio", "visual"))
+    scores = per_video_scores(heard, seen, *truth) | exclusive_scores(heard, seen, *truth)
     return {name: values.numpy() for name, values in scores.items()}
