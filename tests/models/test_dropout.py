@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from leap_avvp.models.attention import FeedForward
 from leap_avvp.models.dropout import Dropout
 
 
@@ -35,6 +36,42 @@ def test_the_gradient_passes_where_the_value_does():
     out = Dropout(0.5).train()(x)
     out.sum().backward()
     assert torch.equal(x.grad, out.detach())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_onto_a_residual_is_their_sum_and_changes_neither(training):
+    layer = Dropout(0.4).train(training)
+    x = torch.randn(4, 3, 6, dtype=torch.float64, requires_grad=True)
+    residual = torch.randn(1, 3, 6, dtype=torch.float64, requires_grad=True)  # broadcast, as LEAP's shared queries are
+    before = x.detach().clone(), residual.detach().clone()
+    torch.manual_seed(2)
+    expected = residual + layer(x)
+    torch.manual_seed(2)
+    out = layer.onto(residual, x)
+    assert torch.equal(out, expected)
+    weights = torch.randn_like(out)
+    for mine, theirs in zip(
+        torch.autograd.grad((out * weights).sum(), (x, residual)),
+        torch.autograd.grad((expected * weights).sum(), (x, residual)),
+        strict=True,
+    ):
+        assert torch.equal(mine, theirs)
+    assert torch.equal(x, before[0])
+    assert torch.equal(residual, before[1])
+
+
+def test_onto_a_residual_of_a_wider_type_keeps_that_type():
+    out = Dropout(0.4).train().onto(torch.ones(3, dtype=torch.float64), torch.ones(3))
+    assert out.dtype == torch.float64
+
+
+def test_a_feed_forward_drops_what_relu_gives():
+    layer = FeedForward(5, 7, 0.4).train()
+    x = torch.randn(3, 5)
+    torch.manual_seed(3)
+    out = layer(x)
+    torch.manual_seed(3)
+    assert torch.equal(out, layer.outer(layer.dropout(layer.inner(x).relu())))
 
 
 def test_seed_eval_and_zero():

@@ -72,10 +72,12 @@ class MultiHeadAttention(nn.Module):
     def mean_scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Return (B, Q, S): scaled products of ``query`` (B, Q, D) with projected ``keys`` (B, S, D), mean over heads.
 
-        The sum over heads of products over D / H features is one product over all D.
+        The sum over heads of products over D / H features is one product over all D. The query's projection is moved to
+        the keys, which are fewer: ``(q W^T + b) K^T = q (K W)^T + b K^T``.
         """
         scale = self.num_heads * math.sqrt(keys.shape[-1] // self.num_heads)
-        scores: Tensor = self.query(query) @ keys.transpose(-2, -1) / scale
+        moved, offset = keys @ self.query.weight, keys @ self.query.bias  # (B, S, D), (B, S)
+        scores: Tensor = (query @ moved.transpose(-2, -1) + offset.unsqueeze(-2)) / scale
         return scores
 
     def mix(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -96,12 +98,14 @@ class MultiHeadAttention(nn.Module):
     def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> AttentionResult:
         """Attend from ``query`` (B or 1, Q, D) to ``memory`` (B, S, D); ``mask`` (Q, S) is True where it may look."""
         keys, values = self.key_value(memory).chunk(2, dim=-1)
-        queries = self._split(self.query(query))
-        scores = queries @ self._split(keys).transpose(-2, -1) / math.sqrt(queries.shape[-1])
-        visible = scores if mask is None else scores.masked_fill(~mask, float("-inf"))
-        weights = visible.softmax(dim=-1)
-        mixed = self.dropout(weights) @ self._split(values)  # (B, H, Q, D / H)
-        return AttentionResult(self.output(mixed.transpose(-3, -2).flatten(-2)), weights, keys, scores)
+        queries = self._split(self.query(query)).contiguous()
+        # Keys before queries, (B, H, S, Q): a CPU's softmax over few keys is far faster with the queries last.
+        scores = self._split(keys).contiguous() @ queries.transpose(-2, -1) / math.sqrt(queries.shape[-1])
+        visible = scores if mask is None else scores.masked_fill(~mask.transpose(-2, -1), float("-inf"))
+        weights = visible.softmax(dim=-2)
+        mixed = self.dropout(weights).transpose(-2, -1) @ self._split(values).contiguous()  # (B, H, Q, D / H)
+        output = self.output(mixed.transpose(-3, -2).flatten(-2))
+        return AttentionResult(output, weights.transpose(-2, -1), keys, scores.transpose(-2, -1))
 
 
 class FeedForward(nn.Module):
@@ -115,7 +119,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` (..., D)."""
-        out: Tensor = self.outer(self.dropout(self.inner(x).relu()))
+        out: Tensor = self.outer(self.dropout(self.inner(x)).relu_())  # what is dropped is 0 on either side of ReLU
         return out
 
 
@@ -143,14 +147,14 @@ class PreNormBlock(nn.Module):
     def attend(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, AttentionResult]:
         """Return q' (B, Q, D), the query after the attention residual, and the attention itself."""
         result: AttentionResult = self.attention(self.attention_norm(query), memory, mask)
-        return query + self.dropout(result.output), result
+        return self.dropout.onto(query, result.output), result
 
     def transform(self, attended: Tensor) -> Tensor:
         """Return the block's output from q' (B, Q, D)."""
-        out: Tensor = attended + self.dropout(self.feed_forward(self.feed_forward_norm(attended)))
+        out: Tensor = self.dropout.onto(attended, self.feed_forward(self.feed_forward_norm(attended)))
         return out
 
     def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend from ``query`` (B, Q, D) to ``memory`` (B, S, D), then transform: (B, Q, D)."""
         mixed = self.attention.mix(self.attention_norm(query), memory, mask)
-        return self.transform(query + self.dropout(mixed))
+        return self.transform(self.dropout.onto(query, mixed))

@@ -37,6 +37,13 @@ class Dropout(nn.Module):
         torch.ge(bits, self._threshold - _LEVELS // 2, out=keep)  # straight to numbers: a boolean mask costs more
         return x * keep.mul_(_LEVELS / (_LEVELS - self._threshold))
 
+    def onto(self, residual: Tensor, x: Tensor) -> Tensor:
+        """Return ``residual + forward(x)``, without a temporary of its own where elements are dropped."""
+        dropped: Tensor = self(x)
+        if dropped is x or dropped.dtype != residual.dtype:  # x is the caller's; a sum has the wider type
+            return residual + dropped
+        return dropped.add_(residual)
+
     def extra_repr(self) -> str:
         """Show the probability."""
         return f"p={self.p}"
