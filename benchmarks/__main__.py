@@ -15,6 +15,7 @@ from benchmarks.report import Report
 from benchmarks.shards import shards
 from benchmarks.system import growth, memory, start_up
 from benchmarks.timing import bandwidth, gemm_rate
+from leap_avvp.files.machine import cpu_threads
 from leap_avvp.training.trainer import quiet
 
 PARTS = ("step", "evaluation", "inputs", "features", "media", "memory", "start-up", "cells", "growth", "shards")
@@ -41,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="leap-avvp-bench-") as name:
         folder = Path(name)
         parts = {
-            "step": lambda: train_step(report, 1 if small else 7, 4 if small else 32),
+            "step": lambda: train_step(report, *((1, [(4, 1)]) if small else (5, [(32, cpu_threads()), (16, 1)]))),
             "evaluation": lambda: evaluation(report, 2 if small else 150),
             "inputs": lambda: input_pipeline(report, folder, 96 if small else 960),
             "features": lambda: feature_sets(report, folder, 8 if small else 200),
