@@ -54,7 +54,7 @@ def test_every_sub_command_explains_itself_with_an_example(words, capsys):
 def test_help_of_train_lists_groups_and_options(capsys):
     main(["train", "--help"])
     text = capsys.readouterr().out
-    assert "encoder=han|mm_pyramid" in text
+    assert "encoder=han|han_sequential|mm_pyramid" in text
     assert "decoder=leap|mmil" in text
     assert "--cfg job" in text
 
