@@ -12,13 +12,14 @@ from benchmarks.inputs import input_pipeline
 from benchmarks.media import media
 from benchmarks.network import evaluation, side_by_side_step, train_step
 from benchmarks.report import Report
+from benchmarks.scale import scale
 from benchmarks.shards import shards
 from benchmarks.system import growth, memory, start_up
 from benchmarks.timing import bandwidth, gemm_rate
 from leap_avvp.files.machine import cpu_threads
 from leap_avvp.training.trainer import quiet
 
-PARTS = ("step", "evaluation", "inputs", "features", "media", "memory", "start-up", "cells", "growth", "shards")
+PARTS = ("step", "evaluation", "inputs", "features", "media", "memory", "start-up", "cells", "growth", "shards", "scale")
 SET_SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
@@ -51,6 +52,7 @@ def main() -> None:
             "start-up": lambda: start_up(report, folder),
             "cells": lambda: side_by_side_step(report, 1 if small else 6),
             "shards": lambda: shards(report, folder, *((64, (300,), 4) if small else (4096, SET_SIZES, 400))),
+            "scale": lambda: scale(report, folder, small),
             "growth": lambda: growth(report, folder, (300,) if small else (1_000, 10_000, 100_000)),
         }
         for part, work in parts.items():
