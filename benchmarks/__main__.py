@@ -19,7 +19,7 @@ from benchmarks.timing import bandwidth, gemm_rate
 from leap_avvp.files.machine import cpu_threads
 from leap_avvp.training.trainer import quiet
 
-PARTS = ("step", "evaluation", "inputs", "features", "media", "memory", "start-up", "cells", "growth", "shards", "scale")
+PARTS = tuple("step evaluation inputs features media memory start-up cells growth shards scale".split())
 SET_SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 

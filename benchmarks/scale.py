@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks.media import _SAMPLE, _write
 from benchmarks.report import Report
 from leap_avvp.errors import LeapError
+from leap_avvp.media.opening import pyav
 from leap_avvp.media.weights import find
 
 __all__ = ["Assumed", "Line", "break_even", "fed", "hours", "scale"]
@@ -93,6 +94,7 @@ def scale(report: Report, folder: Path, small: bool = False, assumed: Assumed | 
     counts, listed, videos = ((1, 2), (100, 200), (8, 64)) if small else ((2, 6), LISTED, (40, 160))
     batch, place, assumed = 4 if small else 32, str(folder), assumed or Assumed()
     try:
+        pyav()
         clip = _SAMPLE if _SAMPLE.is_file() else _write(folder / "clip.mp4", 10)
         for name in ("yamnet", "efficientnet_lite0"):
             find(name)
