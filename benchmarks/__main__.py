@@ -19,7 +19,8 @@ from benchmarks.timing import bandwidth, gemm_rate
 from leap_avvp.files.machine import cpu_threads
 from leap_avvp.training.trainer import quiet
 
-PARTS = tuple("step evaluation inputs features media memory start-up cells growth shards scale".split())
+ONE_SIZE = ("step", "evaluation", "inputs", "features", "media", "memory", "start-up", "cells")
+PARTS = (*ONE_SIZE, "growth", "shards", "scale")
 SET_SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
