@@ -66,7 +66,7 @@ def _by_one_worker(folder: Path, clip: str, counts: Sequence[int], work: Callabl
         files = [path for path in out.rglob("*") if path.is_file() and path.parent != out]
         found["files"].append(len(files))
         found["bytes"].append(sum(path.stat().st_size for path in files))
-    _say(found | {"worker_mb": _most(resource.RUSAGE_CHILDREN), "driver_mb": _most(resource.RUSAGE_SELF)})
+    _say(found | {"worker_mb": _most(resource.RUSAGE_CHILDREN)})
 
 
 class _Answers(Engine):
@@ -95,14 +95,16 @@ def planning(folder: str, what: str, count: int, outcomes: int) -> None:
     """
     from leap_avvp.cli.parse import _folders
     from leap_avvp.media.extractor import Made
-    from leap_avvp.timeline.many import FILES, parse_many
+    from leap_avvp.timeline.many import parse_many
+    from leap_avvp.timeline.writers import FILES
 
     place, out = (Path(folder) / f"{name}-{what}-{count}" for name in ("listed", "planned"))
     place.mkdir()
     for index in range(count):
         (place / f"v{index:010d}.mp4").touch()
     job, zero_shot = _job(out), _zero_shot()
-    rng, value = np.random.default_rng(0), None
+    rng = np.random.default_rng(0)
+    value: Any
     if what == "extract":
         shapes = {stream: job.extractor.shape(stream) for stream in job.extractor.origins}
         rows = {stream: rng.standard_normal(shape, np.float32) for stream, shape in shapes.items()}
@@ -175,10 +177,10 @@ def training(root: str, words: Sequence[str], batch: int, steps: int = 3) -> Non
     for one in itertools.islice(itertools.cycle(data.train_dataloader()), steps + 1):
         out = parser(audio=one["audio"], video_2d=one["video_2d"])
         optimizer.zero_grad()
-        loss(out, one)["total"].backward()
+        loss(out, one)["total"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         times.append(time.process_time())
-    most = _most(resource.RUSAGE_SELF)
+    most = _status("VmHWM")
     parser.eval()
     passes = [time.process_time()]
     with torch.inference_mode():
