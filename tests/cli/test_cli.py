@@ -55,7 +55,7 @@ def test_help_of_train_lists_groups_and_options(capsys):
     main(["train", "--help"])
     text = capsys.readouterr().out
     assert "encoder=han|han_sequential|mm_pyramid" in text
-    assert "decoder=leap|mmil" in text
+    assert "decoder=leap|mm_cse|mmil" in text
     assert "--cfg job" in text
 
 

@@ -33,11 +33,11 @@ def test_parts_by_hand(parts) -> None:
     assert parts["front end"].released == front + 70 * 2048 * d
     assert parts["label projection"].ours == c * 300 * d
     # A block: query and output of 25 labels, key and value of 10 segments, two products, two layers behind. And the
-    # scores of the last block: one query projection, one product.
+    # scores of the last block: one product with the queries' projection, which is moved to the keys, and one with
+    # these. The released program projects the queries, and makes the keys once more.
     block = 2 * c * d * d + 2 * t * d * d + 2 * c * t * d + 2 * c * d * d
-    read = c * d * d + c * t * d
-    assert parts["LEAP blocks"].ours == 2 * (2 * block + read)
-    assert parts["LEAP blocks"].read == parts["LEAP blocks"].ours + 2 * t * d * d
+    assert parts["LEAP blocks"].ours == 2 * (2 * block + t * d * d + c * t * d)
+    assert parts["LEAP blocks"].read == 2 * (2 * block + c * d * d + c * t * d) + 2 * t * d * d
     attention = 2 * c * d * d + 2 * t * d * d + 2 * c * t * d
     assert parts["LEAP blocks"].released == 4 * (block + attention)
     assert parts["LEAP blocks"].norms == 5 * 2 * (2 * c * d + c * d + c * d)

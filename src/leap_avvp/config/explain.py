@@ -76,16 +76,17 @@ def _key(text: str, config_name: str) -> str | None:
         found = re.search(r"Key '([^']+)' is not in struct", text)
     if found:
         names = valid_names(config_name)
+        advised = re.search(r"To append to your (?:config|default list) use (\+.*)", text)
+        added = f"; {advised[1]} adds it" if advised else ""
         if names.get(found[1]):
-            return f"{found[1]}: this key belongs to {' and '.join(sorted(names[found[1]]))}, not chosen here"
+            return f"{found[1]}: this key belongs to {' and '.join(sorted(names[found[1]]))}, not chosen here{added}"
         if found[1].startswith("hydra.launcher."):
             chosen = ", ".join(f"hydra/launcher={name}" for name in launchers())
             return f"{found[1]}: no such key of the launcher that is chosen; choose another first: {chosen}"
-        advised = re.search(r"To append to your (?:config|default list) use (\+.*)", text)
         valid = hydra_names(config_name) if found[1].startswith("hydra.") else list(names)
         if found[1].startswith("trainer."):
             valid = list(dict.fromkeys([*valid, *(f"trainer.{name}" for name in trainer_arguments())]))
-        return _unknown(found[1], found[1], valid, "key") + (f"; {advised[1]} adds it" if advised else "")
+        return _unknown(found[1], found[1], valid, "key") + added
     missing = re.search(r"Missing mandatory value: (\S+)", text)
     return f"{missing[1]}: needed and not given; add {missing[1]}=VALUE" if missing else None
 

@@ -101,9 +101,9 @@ class AttentionLift(WideMetric):
 def lift_report(values: Mapping[str, Tensor], classes: Sequence[str]) -> dict[str, Any]:
     """Return what :class:`AttentionLift` computes as plain content: None where nothing was measured.
 
-    ``audio`` and ``visual``, and ``by_class`` both by the class's name.
+    ``audio`` and ``visual``, and ``by_class`` both by the class's name. Of a single class torchmetrics makes a scalar.
     """
-    rows = {name: values[f"{name}_by_class"].tolist() for name in MODALITIES}
+    rows = {name: values[f"{name}_by_class"].flatten().tolist() for name in MODALITIES}
     return {
         **{name: _plain(float(values[name])) for name in MODALITIES},
         "by_class": {

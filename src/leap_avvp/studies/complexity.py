@@ -99,7 +99,7 @@ def _again(decoder: LEAPDecoder) -> tuple[float, float]:
     """Return what the released program computes besides: for the scores that are read, and in all.
 
     It passes each block's query through the whole attention a second time. Of that, the scores of the last block are
-    read, for which the keys are made once more.
+    read, for which the keys are made once more, and the queries' projection is not moved to the keys as ours is.
     """
     queries, stream = torch.zeros(1, 25, decoder.dim), torch.zeros(1, 10, decoder.dim)
     read = whole = 0.0
@@ -107,8 +107,11 @@ def _again(decoder: LEAPDecoder) -> tuple[float, float]:
         attentions = [block.attention for block in projection.blocks if isinstance(block, PreNormBlock)]
         for attention in attentions:
             whole += multiply_adds(functools.partial(attention.forward, queries, stream))
-        read += multiply_adds(functools.partial(attentions[-1].key_value, stream)) / 2
-        whole -= multiply_adds(functools.partial(attentions[-1].mean_scores, queries, stream))  # ours has it too
+        ours = multiply_adds(functools.partial(attentions[-1].mean_scores, queries, stream))
+        keys = multiply_adds(functools.partial(attentions[-1].key_value, stream)) / 2
+        product = multiply_adds(functools.partial(torch.matmul, queries, stream.transpose(-2, -1)))
+        read += keys + multiply_adds(functools.partial(attentions[-1].query, queries)) + product - ours
+        whole -= ours
     return read, whole
 
 
