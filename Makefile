@@ -11,7 +11,8 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 LOWEST_TORCH ?= $(TORCH)
 TORCHVISION ?= torch==2.14.1 torchvision==0.29.1
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
+# One more than cores: many tests wait for processes that they start.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((n < 3 ? n + 1 : 4)))
 
 VENV := .venv
 BIN := $(VENV)/bin
