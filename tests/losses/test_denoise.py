@@ -92,7 +92,7 @@ VISUAL = [[0.1, 0.9], [0.9, 0.2], [0.3, 0.5], [0.2, 0.8]]
 def test_labels_leave_the_targets_of_one_modality(ratios, removed):
     relabel = RemoveNoisyLabels(str(ratios), warm_up="none", removed=removed)
     loss, batch = SumOfTerms({"video": VideoTerm()}, relabel), batch_of_four()
-    loss.prepare(batch)
+    loss.prepare([batch])
     before = {name: value.clone() for name, value in batch.items()}
     found = loss.relabel(batch, Parser(torch.tensor(AUDIO), torch.tensor(VISUAL)))
     assert all(torch.equal(batch[name], value) for name, value in before.items()), "the batch itself is left alone"
@@ -117,7 +117,7 @@ def test_the_warm_up(ratios, warm_up, shares):
     relabel = RemoveNoisyLabels(str(ratios), warm_up=warm_up)
     assert [relabel.share(progress) for progress in (0.0, 0.5, 1.0, 1.5)] == [pytest.approx(share) for share in shares]
     loss, batch = SumOfTerms({"video": VideoTerm()}, relabel), batch_of_four()
-    loss.prepare(batch)
+    loss.prepare([batch])
     loss.progress = 0.0
     parser = Parser(torch.tensor(AUDIO), torch.tensor(VISUAL))
     assert (loss.relabel(batch, parser) is batch) == (shares[0] == 0)
@@ -130,7 +130,7 @@ def test_a_file_is_asked_for():
         ConfigError,
         match=r"callbacks=noise_ratios.*system=jomold_first.*loss\.relabel=null",
     ):
-        SumOfTerms({"video": VideoTerm()}, RemoveNoisyLabels()).prepare(batch_of_four())
+        SumOfTerms({"video": VideoTerm()}, RemoveNoisyLabels()).prepare([batch_of_four()])
 
 
 def test_noise_ratios_against_plain_python():

@@ -97,7 +97,7 @@ def test_frequencies_are_counted_over_the_whole_split():
     balance = FrequencyBalance(scale=0.5)
     labels = torch.zeros(3, 4, 5)
     labels[0, :3, 1], labels[1, 0, 1], labels[2, :, 4] = 0.9, 0.5, 0.51  # 0.5 is not above it
-    balance.prepare({"segment_audio": labels}, "audio")
+    balance.prepare([{"segment_audio": labels}], "audio")
     assert balance.frequency.dtype == torch.float64
     assert balance.frequency.tolist() == [0, 3 / 12, 0, 0, 4 / 12]
     assert balance.pair() == (pytest.approx(0.5 * (5 - 7 / 12)), pytest.approx(7 / 12))
@@ -109,7 +109,7 @@ def test_frequencies_that_nobody_counted_are_asked_for():
     loss = SumOfTerms({"segment_audio": SegmentTerm("audio", balance=FrequencyBalance())})
     with pytest.raises(ConfigError, match=r"loss\.terms\.segment_audio\.balance: .*prepare"):
         loss(out, target)
-    loss.prepare(target)
+    loss.prepare([target])
     assert torch.isfinite(loss(out, target)["total"])
 
 
@@ -283,7 +283,7 @@ def videos(number: int = 2) -> dict[str, torch.Tensor]:
 def test_any_decoder_is_trained_compiled_or_not(decoder, option):
     parser, batch = small(decoder), videos()
     loss = Parts(config(f"loss={option}")).loss()
-    loss.prepare(batch)
+    loss.prepare([batch])
     module = ParsingModule(parser, loss).eval()
     torch.manual_seed(0)
     expected = module.loss_terms(batch)

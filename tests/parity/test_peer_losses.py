@@ -71,7 +71,7 @@ def loss_of(model: str) -> SumOfTerms:
     for term in loss.terms.values():
         if isinstance(term, MixupTerm):
             fix(term)
-    loss.prepare(batch_of(model))
+    loss.prepare([batch_of(model)])
     return loss
 
 
@@ -108,7 +108,7 @@ def test_variants_of_terms_equal_the_released_ones(model, parser, modality):
     released = golden_losses(model)["terms"]
     assert set(variants) == {name for name in released if modality in name}
     loss = SumOfTerms(variants)
-    loss.prepare(batch)
+    loss.prepare([batch])
     with torch.no_grad():
         found = loss(parser(**batch), batch, parser)
     for name in variants:
@@ -144,7 +144,7 @@ def test_ten_adam_steps_follow_the_released_ones(model, parser):
 def test_frequencies_weights_and_mixtures_equal_the_released_ones(modality):
     released, batch = drawn(), batch_of("uwav")
     balance = FrequencyBalance()
-    balance.prepare(batch, modality)
+    balance.prepare([batch], modality)
     close(balance.frequency, released[f"class_freq_{modality}"])
     close(balance.weights(batch["video_label"][:, None].expand(4, 10, 25)), released[f"weight_{modality}"])
     out = golden_outputs("uwav")

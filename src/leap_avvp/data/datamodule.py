@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ class SplitDataset(Dataset[Batch]):
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def targets(self) -> Iterable[Mapping[str, Tensor]]:
+        """Return what the split is trained on, some videos at a time, as often as it is gone through."""
+        return [{name: self.tensors[name] for name in _LABELS if name in self.tensors}]
 
     def place(self, placement: str, device: torch.device) -> None:
         """Take the tensors into memory, or onto ``device``; batches then come from there.

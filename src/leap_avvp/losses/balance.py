@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ class Balance(abc.ABC):
         """
         self.place = place
 
-    def prepare(self, targets: Mapping[str, Tensor], modality: str) -> None:  # noqa: B027
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]], modality: str) -> None:  # noqa: B027
         """Look at all targets of the training split, see :meth:`leap_avvp.losses.TrainingLoss.prepare`."""
 
     @abc.abstractmethod
@@ -83,17 +83,21 @@ class FrequencyBalance(Balance):
         super().check(place)
         check_number(f"{place}.scale", self.scale)
 
-    def prepare(self, targets: Mapping[str, Tensor], modality: str) -> None:
-        """Count the pseudo labels of ``segment_<modality>`` (N, T, C).
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]], modality: str) -> None:
+        """Count the pseudo labels of ``segment_<modality>``, (N, T, C) of N videos at a time.
 
         Raises:
             ConfigError: there are none.
         """
         name = f"segment_{modality}"
-        if name not in targets:
-            raise ConfigError(f"{self.place}: expected {name} in the training split, found none; choose pseudo labels")
-        present = targets[name] > 0.5
-        self.frequency = present.sum(dim=(0, 1)).cpu().to(torch.float64) / (present.shape[0] * present.shape[1])
+        count, segments = torch.zeros((), dtype=torch.int64), 0
+        for part in targets:
+            if name not in part:
+                what = f"expected {name} in the training split, found none; choose pseudo labels"
+                raise ConfigError(f"{self.place}: {what}")
+            present = part[name] > 0.5
+            count, segments = count + present.sum(dim=(0, 1)).cpu(), segments + present.shape[0] * present.shape[1]
+        self.frequency = count.to(torch.float64) / segments
         total = float(self.frequency.sum())
         self._pair = float(self.scale) * (len(self.frequency) - total), total
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -17,12 +17,13 @@ class TrainingLoss(abc.ABC):
     progress: float = 0.0
     """Epochs done, a fraction within an epoch; set before each training step."""
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:  # noqa: B027
-        """Look at all targets of the training split once, before the first step, of a resumed run too.
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]]) -> None:  # noqa: B027
+        """Look at all targets of the training split, before the first step, of a resumed run too.
 
         Args:
-            targets: those of ``video_label`` (N, C), ``segment_audio`` and ``segment_visual`` (N, T, C), and
-                ``video_audio`` and ``video_visual`` (N, C) that the split has.
+            targets: N videos at a time, which may be gone through more than once: those of ``video_label`` (N, C),
+                ``segment_audio`` and ``segment_visual`` (N, T, C), and ``video_audio`` and ``video_visual`` (N, C) that
+                the split has.
         """
 
     def relabel(self, batch: Mapping[str, Tensor], parser: Any) -> Mapping[str, Tensor]:

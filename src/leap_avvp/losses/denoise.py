@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -77,7 +77,7 @@ class RemoveNoisyLabels(Relabelling):
         check_number(f"{place}.warm_up_epochs", self.warm_up_epochs, above=True)
         check_number(f"{place}.removed", self.removed, most=1)
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]]) -> None:
         """Read the ratios.
 
         Raises:
@@ -90,7 +90,7 @@ class RemoveNoisyLabels(Relabelling):
                 "callbacks=noise_ratios has written, as `leap-avvp train system=jomold_first hydra.run.dir=RUN` does, "
                 f"found none; {self.place}=null removes nothing"
             )
-        ratios = read_noise_ratios(self.noise_ratios, targets["video_label"].shape[-1])
+        ratios = read_noise_ratios(self.noise_ratios, next(iter(targets))["video_label"].shape[-1])
         self._ratios = {name: torch.from_numpy(values) for name, values in ratios.items()}
 
     def share(self, progress: float) -> float:

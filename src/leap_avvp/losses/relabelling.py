@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -24,7 +24,7 @@ class Relabelling(abc.ABC):
         """
         self.place = place
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:  # noqa: B027
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]]) -> None:  # noqa: B027
         """Look at all targets of the training split, see :meth:`leap_avvp.losses.TrainingLoss.prepare`."""
 
     @abc.abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -41,7 +41,7 @@ class SumOfTerms(TrainingLoss):
         self.terms = dict(terms)
         self.relabelling = relabel
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]]) -> None:
         """Let each term, and what relabels, look at the targets of the training split."""
         for term in self.terms.values():
             term.prepare(targets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -54,7 +54,7 @@ class Term(abc.ABC):
         self.place = place
         check_number(f"{place}.weight", self.weight)
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:  # noqa: B027
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]]) -> None:  # noqa: B027
         """Look at all targets of the training split, see :meth:`leap_avvp.losses.TrainingLoss.prepare`."""
 
     @abc.abstractmethod
@@ -149,7 +149,7 @@ class SegmentTerm(Term):
                 raise ConfigError(f"{place}.balance: expected weights of elements, a Balance, or null, found {found}")
             self.balance.check(f"{place}.balance")
 
-    def prepare(self, targets: Mapping[str, Tensor]) -> None:
+    def prepare(self, targets: Iterable[Mapping[str, Tensor]]) -> None:
         """Count classes, where the balance needs it."""
         if self.balance is not None:
             self.balance.prepare(targets, self.modality)

@@ -31,7 +31,6 @@ from leap_avvp.types import Batch, ParserOutput
 
 __all__ = ["NonFiniteLossError", "NonFiniteProbabilityError", "ParsingModule", "build_module"]
 
-_TARGETS = ("video_label", "segment_audio", "segment_visual", "video_audio", "video_visual")
 _SAID = ("audio", "visual", "video")
 _HOW_TO_GO_ON = (
     "Lower optimizer.lr, or set trainer.gradient_clip_val; checkpoints of earlier epochs are kept, and "
@@ -97,8 +96,7 @@ class ParsingModule(lightning.LightningModule):
         """Show the loss all targets of the training split."""
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, LLPDataModule):
-            tensors = data.dataset("train").tensors
-            self.loss.prepare({name: tensors[name] for name in _TARGETS if name in tensors})
+            self.loss.prepare(data.dataset("train").targets())
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout, and what else is drawn, for this epoch; of several processes each draws its own."""

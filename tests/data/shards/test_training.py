@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from leap_avvp.cli import main
+from leap_avvp.config import compose_job
+from leap_avvp.losses import SumOfTerms
 from leap_avvp.training.checkpoint import read_checkpoint
 from leap_avvp.training.saving import LastCheckpoint
 
@@ -60,3 +62,20 @@ def test_a_stopped_training_ends_with_the_same_weights(
     capsys.readouterr()
     assert train("added") == 2
     assert "expected the same videos and labels, found others" in capsys.readouterr().err
+
+
+def test_a_loss_that_counts_labels_counts_those_of_all_shards(
+    folder: Callable[..., Path], pack: Callable[..., Path]
+) -> None:
+    root = folder(train=20, val=4, test=4)
+    parts = compose_job([*SMALL, f"data.root={pack(root)}", "loss=uwav"], root / "run").parts
+    whole = compose_job(["data=llp", f"data.root={root}", "loss=uwav"], root / "run").parts
+    shards, files = parts.data().dataset("train"), whole.data().dataset("train")
+    assert len(list(shards.targets())) > len(list(files.targets())) == 1
+    weights = []
+    for dataset in (shards, files):
+        loss = parts.loss()
+        assert isinstance(loss, SumOfTerms)
+        loss.prepare(dataset.targets())
+        weights.append([loss.terms[f"segment_{modality}"].balance.pair() for modality in ("audio", "visual")])
+    assert weights[0] == weights[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,10 @@ class ShardedDataset(SplitDataset):
         """Bytes of all records."""
         return len(self) * self.reader.record.itemsize
 
+    def targets(self) -> Iterable[Mapping[str, Tensor]]:
+        """Return what the split is trained on, a block at a time: each pass reads the shards through."""
+        return _Targets(self)
+
     def place(self, placement: str, device: torch.device) -> None:
         """Leave the videos where they are."""
 
@@ -165,10 +169,22 @@ class ShardedDataset(SplitDataset):
 
     def __getitem__(self, index: Sequence[int]) -> Batch:
         arrays = self.reader.read(index)
-        tensors = {name: arrays[name] for name in STREAMS if name in arrays}
-        tensors |= {"video_label": arrays["video_label"], **self.source.targets(arrays)}
-        batch: dict[str, Tensor | list[str]] = {
-            name: torch.from_numpy(array).to(torch.float32) for name, array in tensors.items()
-        }
+        features = {name: torch.from_numpy(arrays[name]).to(torch.float32) for name in STREAMS if name in arrays}
+        batch: dict[str, Tensor | list[str]] = {**features, **self.trained_on(arrays)}
         batch["video_id"] = [self.card.video_id(name) for name in _names(arrays)]
         return batch  # type: ignore[return-value]
+
+    def trained_on(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        """Return the targets of videos, float32, from the fields of their records."""
+        targets = {"video_label": arrays["video_label"], **self.source.targets(arrays)}
+        return {name: torch.from_numpy(array).to(torch.float32) for name, array in targets.items()}
+
+
+class _Targets(Iterable[Mapping[str, Tensor]]):
+    """The targets of a training split, a block of its shards at a time."""
+
+    def __init__(self, dataset: ShardedDataset) -> None:
+        self.dataset = dataset
+
+    def __iter__(self) -> Iterator[Mapping[str, Tensor]]:
+        return (self.dataset.trained_on(arrays) for arrays in self.dataset.reader.blocks())
