@@ -76,17 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _told(done: Extraction, job: Job) -> list[str]:
-    from leap_avvp.media.display import rates
     from leap_avvp.media.extraction import FAILED
     from leap_avvp.media.failures import failure_table
 
     extractor, run = job.extractor, done.run
     what = f"{job.features.name}, {extractor.segments} segments of {extractor.seconds:g} s"
     lines = [f"{done.folder}: {done.there + run.made:,} of {done.videos:,} videos have all features ({what})"]
-    if run.made:
-        lines.append(f"made: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
-    if run.again:
-        lines.append(f"done again, as a worker ended: {run.again:,}")
+    lines += run.told("made")
     if done.there:
         lines.append(f"were there: {done.there:,}")
     meanings = {"cut": "longer, cut", "shorter": "shorter", "silence": "without sound, silence in its place"}

@@ -130,17 +130,13 @@ def _videos(
 
 
 def _told(done: Labelling, job: LabelJob) -> list[str]:
-    from leap_avvp.media.display import rates
     from leap_avvp.media.failures import failure_table
     from leap_avvp.media.labelling import FAILED
 
     run, teacher = done.run, job.scorer.teacher
     of = "videos" if job.scorer.root is None else "features"
     lines = [f"{done.folder}: labels of {done.labelled:,} of {done.videos:,} videos by teacher {teacher.name}, of {of}"]
-    if run.made:
-        lines.append(f"judged: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
-    if run.again:
-        lines.append(f"done again, as a worker ended: {run.again:,}")
+    lines += run.told("judged")
     if done.labelled:
         heard, seen = (f"{100 * done.shares[modality]:.0f} %" for modality in ("audio", "visual"))
         lines.append(f"of the segments of the events in the weak labels, {heard} are heard and {seen} seen")

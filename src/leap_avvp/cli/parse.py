@@ -119,16 +119,12 @@ def _one_by_one(
 
 
 def _told(done: Parsed) -> list[str]:
-    from leap_avvp.media.display import rates
     from leap_avvp.media.failures import failure_table
     from leap_avvp.timeline.many import FAILED
 
     run = done.run
     lines = [f"{done.folder}: {done.there + run.made:,} of {done.videos:,} videos are parsed, a folder each"]
-    if run.made:
-        lines.append(f"parsed: {run.made:,} in {run.took:.0f} s: {rates(run.made, run.looked_at, run.took)}")
-    if run.again:
-        lines.append(f"done again, as a worker ended: {run.again:,}")
+    lines += run.told("parsed")
     if done.there:
         lines.append(f"were there: {done.there:,}")
     if run.failures:

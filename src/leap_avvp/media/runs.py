@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leap_avvp.errors import ConfigError
-from leap_avvp.media.display import display
+from leap_avvp.media.display import display, rates
 from leap_avvp.media.engines import Engine
 from leap_avvp.media.failures import Failure
 from leap_avvp.media.pool import Work, auto_jobs, outcomes
@@ -35,6 +35,15 @@ class Run:
     """Videos whose first worker ended, and that another one did."""
     failures: list[Failure] = dataclasses.field(default_factory=list)
     """In the order of the videos."""
+
+    def told(self, done: str) -> list[str]:
+        """Return what to tell of it; ``done`` is what was done, in a word."""
+        lines = []
+        if self.made:
+            lines.append(f"{done}: {self.made:,} in {self.took:.0f} s: {rates(self.made, self.looked_at, self.took)}")
+        if self.again:
+            lines.append(f"done again, as a worker ended: {self.again:,}")
+        return lines
 
 
 def work_on(

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leap_avvp.errors import DataError
+from leap_avvp.scoring.bootstrap import RESAMPLES, Difference, paired_bootstrap
 from leap_avvp.scoring.per_video import PER_VIDEO_FILE, read_per_video
 from leap_avvp.studies.columns import is_score
 from leap_avvp.studies.tables import Table, TableRow
-from leap_avvp.studies.uncertainty import RESAMPLES, Difference, paired_bootstrap
 
 __all__ = ["Comparison", "compare_rows", "reading"]
 

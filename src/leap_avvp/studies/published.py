@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
 
 from leap_avvp.errors import ConfigError, check_choice
+from leap_avvp.studies.keys import check_keys
 
 __all__ = [
     "Contradiction",
@@ -193,13 +194,13 @@ def parse_published(text: str) -> PublishedTable:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{_FILE}: not valid YAML: {' '.join(str(error).split())}") from error
-    _check_keys(_FILE, content, ("columns", *_LEGENDS, "rows"), ("columns", *_LEGENDS, "rows"))
+    check_keys(_FILE, content, ("columns", *_LEGENDS, "rows"), ("columns", *_LEGENDS, "rows"))
     columns = _texts("columns", content["columns"])
     if len(columns) != 10:
         raise ConfigError(f"{_FILE}: columns: expected the ten metrics, found {len(columns)}")
     trust = {}
     for tag, node in _map("sources", content["sources"]).items():
-        _check_keys(f"{_FILE}: sources.{tag}", node, ("what", "trust"), ("what", "trust"))
+        check_keys(f"{_FILE}: sources.{tag}", node, ("what", "trust"), ("what", "trust"))
         trust[str(tag)] = check_choice(f"{_FILE}: sources.{tag}.trust", node["trust"], _TRUST)
     legends = {key: _texts(key, content[key]) for key in _LEGENDS[1:]}
     if not isinstance(content["rows"], list) or not content["rows"]:
@@ -221,7 +222,7 @@ def parse_published(text: str) -> PublishedTable:
 def _row(
     where: str, row: Any, columns: list[str], trust: Mapping[str, str], legends: Mapping[str, Mapping[str, str]]
 ) -> Published:
-    _check_keys(where, row, _KEYS, _NEEDED)
+    check_keys(where, row, _KEYS, _NEEDED)
     where = f"{where} ({row['system']})"
     if isinstance(row["year"], bool) or not isinstance(row["year"], int) or not 1990 <= row["year"] <= 2100:
         raise ConfigError(f"{where}.year: expected a year, found {row['year']!r}")
@@ -287,13 +288,3 @@ def _map(where: str, node: Any) -> Mapping[Any, Any]:
 
 def _texts(key: str, node: Any) -> dict[str, str]:
     return {str(name): str(text) for name, text in _map(key, node).items()}
-
-
-def _check_keys(where: str, content: Any, known: Iterable[str], needed: Iterable[str]) -> None:
-    if not isinstance(content, dict):
-        raise ConfigError(f"{where}: expected a map with {', '.join(known)}, found {content!r:.80}")
-    for key in content:
-        check_choice(f"{where}: key", key, known)
-    missing = [key for key in needed if key not in content]
-    if missing:
-        raise ConfigError(f"{where}: expected the key {missing[0]!r}, found only {', '.join(map(str, content))}")

@@ -11,6 +11,7 @@ import yaml
 
 from leap_avvp.errors import ConfigError, check_choice
 from leap_avvp.studies.footing import figures, footing, published_row
+from leap_avvp.studies.keys import check_keys
 from leap_avvp.studies.published import Published
 
 __all__ = ["After", "Plot", "Row", "Study", "load_study", "lookup", "parse_study", "study_names"]
@@ -140,7 +141,7 @@ def parse_study(name: str, text: str) -> Study:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
-    _check_keys(where, content, _KEYS, needed=("title", "source", "columns", "rows"))
+    check_keys(where, content, _KEYS, needed=("title", "source", "columns", "rows"))
     columns = content["columns"]
     if not isinstance(columns, dict) or not columns:
         raise ConfigError(f"{where}: columns: expected a map of metric keys to headings, found {columns!r}")
@@ -164,13 +165,13 @@ def parse_study(name: str, text: str) -> Study:
 
 
 def _row(where: str, row: Any, columns: Iterable[str]) -> Row:
-    _check_keys(where, row, _ROW_KEYS, needed=("label", "match"))
+    check_keys(where, row, _ROW_KEYS, needed=("label", "match"))
     if not isinstance(row["match"], dict):
         raise ConfigError(f"{where}.match: expected a map of config keys to values, found {row['match']!r}")
     keys, values = list(columns), row.get("published")
     differs = tuple(map(str, row.get("differs") or ()))
     if isinstance(values, dict):
-        _check_keys(f"{where}.published", values, ("system", "variant"), needed=("system",))
+        check_keys(f"{where}.published", values, ("system", "variant"), needed=("system",))
         found = published_row(str(values["system"]), str(values.get("variant") or ""))
         return Row(str(row["label"]), dict(row["match"]), figures(found, keys), found, differs)
     if values is None:
@@ -189,7 +190,7 @@ def _after(where: str, content: Any) -> tuple[After, ...]:
         raise ConfigError(f"{where}: expected swept values with what each needs, found {content!r}")
     rules = []
     for value, rule in content.items():
-        _check_keys(f"{where}.{value}", rule, _AFTER_KEYS, needed=_AFTER_KEYS)
+        check_keys(f"{where}.{value}", rule, _AFTER_KEYS, needed=_AFTER_KEYS)
         needs = str(rule["needs"])
         if "=" not in needs or needs.partition("=")[0] != str(value).partition("=")[0] or needs == value:
             raise ConfigError(f"{where}.{value}.needs: expected another value of the same key, found {needs!r}")
@@ -214,16 +215,6 @@ def _evaluations(where: str, content: Any) -> tuple[str, ...]:
 
 
 def _plot(where: str, plot: Any, columns: Iterable[str]) -> Plot:
-    _check_keys(where, plot, _PLOT_KEYS, needed=("x", "y"))
+    check_keys(where, plot, _PLOT_KEYS, needed=("x", "y"))
     x, y = str(plot["x"]), check_choice(f"{where}.y", plot["y"], columns)
     return Plot(x, y, str(plot.get("x_label", x)), bool(plot.get("log2", False)))
-
-
-def _check_keys(where: str, content: Any, known: Iterable[str], needed: Iterable[str]) -> None:
-    if not isinstance(content, dict):
-        raise ConfigError(f"{where}: expected a map with {', '.join(known)}, found {content!r}")
-    for key in content:
-        check_choice(f"{where}: key", key, known)
-    missing = [key for key in needed if key not in content]
-    if missing:
-        raise ConfigError(f"{where}: expected the key {missing[0]!r}, found only {', '.join(map(str, content))}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leap_avvp.errors import DataError
-from leap_avvp.studies.uncertainty import Difference, paired_bootstrap
+from leap_avvp.scoring.bootstrap import Difference, paired_bootstrap
 
 
 def test_intervals_cover_the_true_difference_in_95_of_100_cases() -> None:
